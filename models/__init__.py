@@ -1,0 +1,1 @@
+"""Networks, training and serving of image classifiers; knows arrays, not DICOM."""
