@@ -1,1 +1,1 @@
-"""A DICOM node: receives studies, has them read by models, returns what they say, and can prove every step."""
+"""A DICOM node: receives studies, has models read them, returns what they say, proves every step."""

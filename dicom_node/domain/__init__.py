@@ -1,0 +1,1 @@
+"""The words of the node as values and enumerations; standard library only."""

@@ -1,0 +1,70 @@
+"""Audit events: who did what to which object, when, with what outcome (after PS3.15 A.5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class Action(Enum):
+    """Everything that the audit trail can say."""
+
+    NODE_STARTED = "node.started"
+    NODE_STOPPED = "node.stopped"
+    ASSOCIATION_REFUSED = "association.refused"
+    INSTANCE_RECEIVED = "instance.received"
+    INSTANCE_DUPLICATE = "instance.duplicate"
+    INSTANCE_CONFLICT = "instance.conflict"
+    INSTANCE_REFUSED = "instance.refused"
+    STUDY_COMPLETED = "study.completed"
+    STUDY_AMENDED = "study.amended"
+    STUDY_DONE = "study.done"
+    MODEL_REGISTERED = "model.registered"
+    ANALYSIS_REQUESTED = "analysis.requested"
+    ANALYSIS_STARTED = "analysis.started"
+    ANALYSIS_COMPLETED = "analysis.completed"
+    ANALYSIS_NOT_APPLICABLE = "analysis.not_applicable"
+    ANALYSIS_FAILED = "analysis.failed"
+    JOB_QUEUED = "job.queued"
+    JOB_RETRIED = "job.retried"
+    JOB_REAPED = "job.reaped"
+    JOB_RELEASED = "job.released"
+    JOB_DEAD = "job.dead"
+    DELIVERY_REQUESTED = "delivery.requested"
+    DELIVERY_STARTED = "delivery.started"
+    DELIVERY_POSTPONED = "delivery.postponed"
+    DELIVERY_DELIVERED = "delivery.delivered"
+    DELIVERY_REFUSED = "delivery.refused"
+    DELIVERY_EXHAUSTED = "delivery.exhausted"
+
+
+class Outcome(Enum):
+    """PS3.15 A.5 EventOutcomeIndicator."""
+
+    SUCCESS = 0
+    MINOR_FAILURE = 4
+    SERIOUS_FAILURE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One thing that happened, append only."""
+
+    action: Action
+    actor: str
+    """An AE title, a process of the node (``dispatcher``, ``worker:analysis-0``) or a user."""
+    outcome: Outcome = Outcome.SUCCESS
+    study_instance_uid: str = ""
+    patient_id: str = ""
+    subject: str = ""
+    """The object besides the study: a SOP Instance UID, an analysis, job or delivery id, a destination."""
+    detail: Mapping[str, str | int | float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An audit event as it stands in the trail."""
+
+    number: int
+    at: datetime
+    event: AuditEvent

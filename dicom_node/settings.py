@@ -1,0 +1,167 @@
+"""Every setting of the node, typed, read once by the doors and handed down."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dicom_node.domain.delivery import Destination
+from dicom_node.domain.identifiers import AETitle, is_ae_title
+
+_DESTINATION = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>[^@]+):(?P<port>\d{1,5})")
+
+
+def parse_destination(text: str) -> Destination:
+    """Return the Destination written ``AE@host:port`` (an IPv6 host in brackets).
+
+    Raises
+    ------
+    ValueError
+        The text is not of that form, the AE title is not one (PS3.5 6.2) or the port is out of range.
+    """
+    match = _DESTINATION.fullmatch(text.strip())
+    if match is None or not is_ae_title(match["ae"]) or not 0 < int(match["port"]) < 65536:
+        raise ValueError(f"{text!r} is not a destination: write AE_TITLE@host:port")
+    return Destination(
+        ae_title=AETitle(match["ae"].strip()), host=match["host"].strip("[]"), port=int(match["port"])
+    )
+
+
+def _comma_list(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _checked_ae_title(value: str) -> str:
+    if not is_ae_title(value):
+        raise ValueError(f"{value!r} is not an AE title: 1-16 printable characters (PS3.5 6.2)")
+    return value
+
+
+def _checked_destinations(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parse_destination(value)
+    return values
+
+
+AETitleSetting = Annotated[str, AfterValidator(_checked_ae_title)]
+AETitles = Annotated[tuple[AETitleSetting, ...], NoDecode, BeforeValidator(_comma_list)]
+Destinations = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_checked_destinations)
+]
+
+
+class Settings(BaseSettings):
+    """What an installation decides; each field is the environment variable ``DICOM_NODE_<FIELD>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DICOM_NODE_", frozen=True, extra="forbid", env_ignore_empty=True
+    )
+
+    data_home: Path = Field(
+        Path("node-data"), description="Folder of the archive, the embedded database and the run-time sockets"
+    )
+    data_dir: Path | None = Field(
+        None,
+        description="Folder of real images for training, tests, demo; unset: ../shared/data beside the checkout",
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty: SQLite in data_home. PostgreSQL: postgresql+psycopg://user@host/name",
+    )
+    broker_url: str = Field(
+        "",
+        description="Redis or Valkey URL of the doorbell; empty: an embedded broker on a private unix socket",
+    )
+
+    ae_title: AETitleSetting = Field(
+        "DICOM_NODE", description="Our AE title, called by senders, calling to Destinations"
+    )
+    scp_host: str = Field("127.0.0.1", description="Address that the storage SCP listens on")
+    scp_port: int = Field(11112, ge=0, le=65535, description="Port of the storage SCP; 0 takes a free one")
+    calling_ae_titles: AETitles = Field(
+        (), description="AE titles that may send, comma separated; empty: every AE may (and `status` says so)"
+    )
+    maximum_associations: int = Field(
+        20, ge=1, description="Associations served at once; more are told to come later"
+    )
+    network_timeout: timedelta = Field(
+        timedelta(seconds=60), description="Silence after which an association is ended"
+    )
+    minimum_free_space_mb: int = Field(
+        256, ge=0, description="Below this much free space instances are refused with 0xA700 (MiB)"
+    )
+
+    quiet_period_radiograph: timedelta = Field(
+        timedelta(seconds=0.3), description="CR/DX: quiet after the last release before the study is complete"
+    )
+    quiet_period_ct: timedelta = Field(
+        timedelta(seconds=2), description="CT: quiet after the last release before the study is complete"
+    )
+    silence_period: timedelta = Field(
+        timedelta(seconds=10), description="Silence after the last instance when no release comes"
+    )
+
+    destinations: Destinations = Field(
+        (), description="Where results go: AE@host:port, comma separated; empty: results stay in the node"
+    )
+    delivery_first_backoff: timedelta = Field(
+        timedelta(seconds=5), description="Wait after the first failed delivery; doubles each time"
+    )
+    delivery_longest_backoff: timedelta = Field(
+        timedelta(minutes=10), description="Longest wait between two deliveries"
+    )
+    delivery_give_up_after: timedelta = Field(
+        timedelta(hours=24), description="Age at which a delivery that never got through is EXHAUSTED"
+    )
+    delivery_concurrency: int = Field(4, ge=1, le=64, description="Deliveries at once per delivery worker")
+
+    lease: timedelta = Field(
+        timedelta(seconds=60), description="How long a claimed job is held without a sign of life"
+    )
+    ring_timeout: timedelta = Field(
+        timedelta(seconds=30), description="A rung job that nobody claimed for so long is rung again"
+    )
+    dispatch_window: int = Field(
+        10, ge=1, description="Most jobs of a queue that are rung and not yet claimed"
+    )
+    maximum_attempts: int = Field(5, ge=1, description="Leases that a job may lose before it is DEAD")
+
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="Where networks run: auto, cpu or cuda:N"
+    )
+    analysis_workers: int = Field(1, ge=1, le=64, description="Analysis worker processes that `up` starts")
+    decoder_processes: int = Field(
+        2, ge=1, le=64, description="Pixel decoding child processes per analysis worker"
+    )
+    decoder_memory_mb: int = Field(2048, ge=256, description="Address space of a decoding child (MiB)")
+    decoder_timeout: timedelta = Field(timedelta(seconds=30), description="Longest decoding of one instance")
+    weights_home: Path | None = Field(
+        None, description="Folder of model weights; unset: those shipped in the package"
+    )
+    content_qualification: Literal["RESEARCH", "PRODUCT", "SERVICE"] = Field(
+        "RESEARCH", description="Content Qualification (0018,9004) written into results"
+    )
+
+    web_host: str = Field("127.0.0.1", description="Address of the status page")
+    web_port: int = Field(8080, ge=0, le=65535, description="Port of the status page; 0 takes a free one")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe line that is logged"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="json for machines, console for people"
+    )
+
+    @property
+    def effective_database_url(self) -> str:
+        """The URL in force: the configured one, or SQLite in ``data_home``."""
+        return self.database_url or f"sqlite:///{self.data_home.resolve() / 'node.sqlite'}"
+
+    @property
+    def run_home(self) -> Path:
+        """Folder of sockets and other things that live as long as the processes."""
+        return self.data_home.resolve() / "run"
