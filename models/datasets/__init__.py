@@ -1,0 +1,1 @@
+"""Readers of image sets, grouped splits and the pixel cache."""

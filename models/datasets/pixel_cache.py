@@ -1,0 +1,55 @@
+"""Decoded pictures at the common resolution, as one memory-mapped array outside the repository."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from models.datasets.manifest import ImageRow
+from models.preprocessing import Preprocessing, to_common
+
+Advance = Callable[[int, int], None]
+
+
+def cached_pixels(
+    rows: Sequence[ImageRow], *, root: Path, cache: Path, spec: Preprocessing, advance: Advance | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return (n, common, common) uint8 grey pictures in the rows' order, decoding only what is not cached.
+
+    The file's name is a digest of every row's file and SHA-256 and of the resolution, so another manifest or
+    another preparation never reads a stale array. A half-written array never gets that name.
+    """
+    path = cache / f"grey-{_content_key(rows, spec)}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        shape = (len(rows), spec.common_size, spec.common_size)
+        array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        for index, row in enumerate(rows):
+            array[index] = decode(root / row.file, spec)
+            if advance:
+                advance(index + 1, len(rows))
+        array.flush()
+        del array
+        partial.rename(path)
+    loaded: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return loaded
+
+
+def decode(path: Path, spec: Preprocessing) -> npt.NDArray[np.uint8]:
+    """Decode one picture to grey and squash it to (common, common) uint8."""
+    with Image.open(path) as picture:
+        grey = np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+    common = to_common(torch.from_numpy(grey)[None], spec)[0]
+    return (common * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _content_key(rows: Sequence[ImageRow], spec: Preprocessing) -> str:
+    digest = hashlib.sha256(f"{spec.common_size}\n".encode())
+    for row in rows:
+        digest.update(f"{row.file}\t{row.sha256}\n".encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,55 @@
+"""What can go wrong with a model, by name."""
+
+from pathlib import Path
+
+
+class ModelsError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class ManifestInvalid(ModelsError):
+    """A model card or an image manifest does not say what it must."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class WeightsMissing(ModelsError):
+    """No weights are installed where the catalogue looked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no weights at {path}")
+        self.path = path
+
+
+class WeightsCorrupted(ModelsError):
+    """The weights' SHA-256 is not the one that the manifest promises."""
+
+    def __init__(self, path: Path, *, expected: str, found: str) -> None:
+        super().__init__(f"{path}: SHA-256 is {found}, the manifest says {expected}")
+        self.path, self.expected, self.found = path, expected, found
+
+
+class UnknownModel(ModelsError):
+    """No network, recipe or installed model has this name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no model called {name!r}; known: {', '.join(known) or 'none'}")
+        self.name, self.known = name, known
+
+
+class UnusableInput(ModelsError):
+    """An array of a shape, dtype or range that a classifier does not read."""
+
+
+class DataMissing(ModelsError):
+    """The folder of training images is not there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no image manifest at {path} (set DICOM_NODE_DATA_DIR or give --data)")
+        self.path = path
+
+
+class CheckpointMismatch(ModelsError):
+    """A checkpoint belongs to another recipe, split or seed than the one asked for."""

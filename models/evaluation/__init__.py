@@ -1,0 +1,1 @@
+"""Metrics with intervals by group, calibration and operating points."""

@@ -1,0 +1,1 @@
+"""Networks of the papers, built by name in ``models.catalog``."""
