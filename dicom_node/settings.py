@@ -36,6 +36,13 @@ def _comma_list(value: object) -> object:
     return value
 
 
+def _plain_seconds(value: object) -> object:
+    """Let ``90`` and ``0.3`` stand for seconds; pydantic takes only ISO 8601 and ``H:M:S``."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+        return float(value)
+    return value
+
+
 def _checked_ae_title(value: str) -> str:
     if not is_ae_title(value):
         raise ValueError(f"{value!r} is not an AE title: 1-16 printable characters (PS3.5 6.2)")
@@ -48,6 +55,7 @@ def _checked_destinations(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 AETitleSetting = Annotated[str, AfterValidator(_checked_ae_title)]
 AETitles = Annotated[tuple[AETitleSetting, ...], NoDecode, BeforeValidator(_comma_list)]
 Destinations = Annotated[
@@ -67,7 +75,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path | None = Field(
         None,
-        description="Folder of real images for training, tests, demo; unset: ../shared/data beside the checkout",
+        description="Folder of real images for training, tests, demo; unset: ../shared/data",
     )
     database_url: str = Field(
         "",
@@ -89,41 +97,41 @@ class Settings(BaseSettings):
     maximum_associations: int = Field(
         20, ge=1, description="Associations served at once; more are told to come later"
     )
-    network_timeout: timedelta = Field(
+    network_timeout: Duration = Field(
         timedelta(seconds=60), description="Silence after which an association is ended"
     )
     minimum_free_space_mb: int = Field(
         256, ge=0, description="Below this much free space instances are refused with 0xA700 (MiB)"
     )
 
-    quiet_period_radiograph: timedelta = Field(
+    quiet_period_radiograph: Duration = Field(
         timedelta(seconds=0.3), description="CR/DX: quiet after the last release before the study is complete"
     )
-    quiet_period_ct: timedelta = Field(
+    quiet_period_ct: Duration = Field(
         timedelta(seconds=2), description="CT: quiet after the last release before the study is complete"
     )
-    silence_period: timedelta = Field(
+    silence_period: Duration = Field(
         timedelta(seconds=10), description="Silence after the last instance when no release comes"
     )
 
     destinations: Destinations = Field(
         (), description="Where results go: AE@host:port, comma separated; empty: results stay in the node"
     )
-    delivery_first_backoff: timedelta = Field(
+    delivery_first_backoff: Duration = Field(
         timedelta(seconds=5), description="Wait after the first failed delivery; doubles each time"
     )
-    delivery_longest_backoff: timedelta = Field(
+    delivery_longest_backoff: Duration = Field(
         timedelta(minutes=10), description="Longest wait between two deliveries"
     )
-    delivery_give_up_after: timedelta = Field(
+    delivery_give_up_after: Duration = Field(
         timedelta(hours=24), description="Age at which a delivery that never got through is EXHAUSTED"
     )
     delivery_concurrency: int = Field(4, ge=1, le=64, description="Deliveries at once per delivery worker")
 
-    lease: timedelta = Field(
+    lease: Duration = Field(
         timedelta(seconds=60), description="How long a claimed job is held without a sign of life"
     )
-    ring_timeout: timedelta = Field(
+    ring_timeout: Duration = Field(
         timedelta(seconds=30), description="A rung job that nobody claimed for so long is rung again"
     )
     dispatch_window: int = Field(
@@ -139,7 +147,7 @@ class Settings(BaseSettings):
         2, ge=1, le=64, description="Pixel decoding child processes per analysis worker"
     )
     decoder_memory_mb: int = Field(2048, ge=256, description="Address space of a decoding child (MiB)")
-    decoder_timeout: timedelta = Field(timedelta(seconds=30), description="Longest decoding of one instance")
+    decoder_timeout: Duration = Field(timedelta(seconds=30), description="Longest decoding of one instance")
     weights_home: Path | None = Field(
         None, description="Folder of model weights; unset: those shipped in the package"
     )
