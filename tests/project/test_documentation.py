@@ -1,0 +1,49 @@
+"""Documentation that a program can check: settings, commands, rooms, links."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dicom_node.settings import Settings
+from scripts.reference import settings_page
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DOCS / "settings.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == {
+        f"DICOM_NODE_{name.upper()}" for name in Settings.model_fields
+    }
+    assert page == settings_page(), "run .venv/bin/python scripts/reference.py"
+
+
+@pytest.mark.parametrize("text", ["0.3", "PT0.3S", "0:00:00.3"])
+def test_a_duration_is_set_as_the_page_says(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_QUIET_PERIOD_CT", text)
+    assert Settings().quiet_period_ct == timedelta(seconds=0.3)
+
+
+def test_every_room_of_the_node_is_on_the_plan() -> None:
+    plan = (DOCS / "architecture.md").read_text()
+    rooms = [path for path in (ROOT / "dicom_node").iterdir() if not path.name.startswith("_")]
+    assert [room.name for room in rooms if not re.search(rf"\b{re.escape(room.stem)}\b", plan)] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = [int(path.name[:4]) for path in sorted((DOCS / "decisions").glob("*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
