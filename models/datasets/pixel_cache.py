@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from models.datasets.manifest import ImageRow
-from models.preprocessing import Preprocessing, to_common
+from models.preprocessing import to_common
+from models.preprocessing_spec import Preprocessing
 
 Advance = Callable[[int, int], None]
 

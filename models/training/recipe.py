@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from models.errors import UnknownModel
-from models.preprocessing import Preprocessing, Window
+from models.preprocessing_spec import Preprocessing, Window
 
 
 class Optimiser(Enum):
