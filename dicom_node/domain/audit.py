@@ -38,6 +38,25 @@ class Action(Enum):
     DELIVERY_EXHAUSTED = "delivery.exhausted"
 
 
+_MINOR = {
+    "instance.duplicate",
+    "job.reaped",
+    "job.retried",
+    "job.released",
+    "delivery.postponed",
+    "study.amended",
+}
+_SERIOUS = {
+    "association.refused",
+    "instance.conflict",
+    "instance.refused",
+    "analysis.failed",
+    "job.dead",
+    "delivery.refused",
+    "delivery.exhausted",
+}
+
+
 class Outcome(Enum):
     """PS3.15 A.5 EventOutcomeIndicator."""
 
@@ -53,12 +72,18 @@ class AuditEvent:
     action: Action
     actor: str
     """An AE title, a process of the node (``dispatcher``, ``worker:analysis-0``) or a user."""
-    outcome: Outcome = Outcome.SUCCESS
     study_instance_uid: str = ""
     patient_id: str = ""
     subject: str = ""
     """The object besides the study: a SOP Instance UID, an analysis, job or delivery id, a destination."""
     detail: Mapping[str, str | int | float | None] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it went; each action has one outcome."""
+        if self.action.value in _SERIOUS:
+            return Outcome.SERIOUS_FAILURE
+        return Outcome.MINOR_FAILURE if self.action.value in _MINOR else Outcome.SUCCESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

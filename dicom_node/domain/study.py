@@ -1,7 +1,7 @@
 """Studies and their Instances as the node knows them: identity, origin and how far along they are."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
@@ -96,6 +96,19 @@ class Study:
     late_instance_count: int
     priority: int
     """0 is most urgent, 9 least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietPeriods:
+    """How long the node waits for more of a study."""
+
+    radiograph: timedelta
+    ct: timedelta
+    silence: timedelta
+
+    def after_release(self, modality: str) -> timedelta:
+        """Return the quiet that follows the last release."""
+        return self.radiograph if modality in {"CR", "DX"} else self.ct
 
 
 def may_move(before: StudyState, after: StudyState) -> bool:

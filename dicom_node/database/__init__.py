@@ -1,0 +1,1 @@
+"""The database: what is true. All SQL of the node is in this package."""

@@ -1,0 +1,100 @@
+"""Engines and transactions, on SQLite (WAL, FULL) and PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dicom_node.errors import OutOfResources
+
+_UNAVAILABLE = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.InternalError,
+    sa.exc.TimeoutError,
+)
+
+
+class Database:
+    """A writing and a reading engine on one URL; opened once a process.
+
+    On SQLite every writing transaction is ``BEGIN IMMEDIATE`` (an upgrade from reading to writing ignores the
+    busy time-out), which is why reading has an engine of its own.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.is_postgresql = self.url.get_backend_name() == "postgresql"
+        if self.is_postgresql:
+            self._writing = sa.create_engine(self.url, pool_size=5, max_overflow=15, pool_pre_ping=True)
+            self._reading = self._writing
+            return
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self._writing = _sqlite_engine(self.url, "BEGIN IMMEDIATE")
+        self._reading = _sqlite_engine(self.url, "BEGIN")
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Open a writing transaction; commits at the end, rolls back on an error.
+
+        Raises
+        ------
+        OutOfResources
+            The database cannot be reached, is locked for too long or has no space: nothing was written.
+        """
+        with self._transaction(self._writing) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a reading transaction; raises like :meth:`begin`."""
+        with self._transaction(self._reading) as session:
+            yield session
+
+    def now(self, session: Session) -> datetime:
+        """Return the time of the clock that leases are measured with.
+
+        On PostgreSQL, where workers run on several hosts, that is the server's; on SQLite it is this host's.
+        """
+        if not self.is_postgresql:
+            return datetime.now(UTC)
+        at: datetime = session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return at.astimezone(UTC)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writing.dispose()
+        self._reading.dispose()
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine) -> Iterator[Session]:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except _UNAVAILABLE as error:
+            raise OutOfResources(f"database unavailable ({type(error).__name__})") from error
+
+
+def _sqlite_engine(url: sa.URL, begin: str) -> sa.Engine:
+    engine = sa.create_engine(
+        url, connect_args={"timeout": 15, "check_same_thread": False}, pool_size=8, max_overflow=24
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,279 @@
+"""Jobs: the database is the queue. Claim, renew, settle, give back, reap."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dicom_node.database import audit_trail
+from dicom_node.database.statements import insert_or_ignore, locked_free
+from dicom_node.database.tables import jobs, studies
+from dicom_node.domain.audit import Action, AuditEvent
+from dicom_node.domain.identifiers import JobId, derived_uuid
+from dicom_node.domain.job import JobState, Lease, Queue
+from dicom_node.errors import LeaseLost
+
+_CLAIMABLE = (JobState.READY.value, JobState.QUEUED.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReapedJob:
+    """A job whose ring was lost or whose lease ran out."""
+
+    job_id: JobId
+    queue: Queue
+    subject_id: uuid.UUID
+    was: JobState
+    is_now: JobState
+
+
+def open_job(
+    session: Session, queue: Queue, subject_id: uuid.UUID, *, study_id: int, priority: int, now: datetime
+) -> JobId:
+    """Enter a READY job in the transaction of the fact that makes it due; a second one is the first."""
+    job_id = JobId(derived_uuid("job", queue.value, str(subject_id)))
+    insert_or_ignore(
+        session,
+        jobs,
+        {
+            "id": job_id,
+            "queue": queue.value,
+            "subject_id": subject_id,
+            "study_id": study_id,
+            "state": JobState.READY.value,
+            "priority": priority,
+            "not_before": now,
+            "created_at": now,
+        },
+    )
+    return job_id
+
+
+def mark_queued(session: Session, queue: Queue, *, window: int, now: datetime) -> list[JobId]:
+    """Move the most urgent READY jobs to QUEUED, so that at most ``window`` are rung and unclaimed.
+
+    The caller commits first and rings then: a ring that is lost costs a delay, never a job.
+    """
+    waiting = session.execute(
+        sa.select(sa.func.count())
+        .select_from(jobs)
+        .where(jobs.c.queue == queue.value, jobs.c.state == JobState.QUEUED.value)
+    ).scalar_one()
+    if waiting >= window:
+        return []
+    ready = session.execute(
+        locked_free(
+            session,
+            sa.select(jobs.c.id)
+            .where(
+                jobs.c.queue == queue.value, jobs.c.state == JobState.READY.value, jobs.c.not_before <= now
+            )
+            .order_by(jobs.c.priority, jobs.c.created_at)
+            .limit(window - waiting),
+        )
+    ).scalars()
+    job_ids = [JobId(job_id) for job_id in ready]
+    if job_ids:
+        session.execute(
+            sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(state=JobState.QUEUED.value, queued_at=now)
+        )
+        _audit(session, Action.JOB_QUEUED, job_ids, "dispatcher", now)
+    return job_ids
+
+
+def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now: datetime) -> Lease | None:
+    """Take the job; None when someone else has it, or it is settled: the message was an old one."""
+    token = uuid.uuid4()
+    row = session.execute(
+        sa.update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            sa.or_(
+                jobs.c.state.in_(_CLAIMABLE),
+                sa.and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now),
+            ),
+        )
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=jobs.c.attempt + 1,
+            owner=owner,
+            token=token,
+            lease_until=now + lease,
+        )
+        .returning(jobs.c.queue, jobs.c.attempt, jobs.c.subject_id)
+    ).first()
+    if row is None:
+        return None
+    return Lease(
+        job_id=job_id,
+        queue=Queue(row.queue),
+        token=token,
+        attempt=row.attempt,
+        lease_until=now + lease,
+        subject_id=row.subject_id,
+    )
+
+
+def renew(session: Session, held: Lease, *, lease: timedelta, now: datetime) -> bool:
+    """Give a sign of life; False when the lease was lost."""
+    return _update_held(session, held, lease_until=now + lease)
+
+
+def settle(session: Session, held: Lease, *, now: datetime) -> None:
+    """Move the job to DONE, in the transaction of what it did.
+
+    Raises
+    ------
+    LeaseLost
+        The fencing token no longer holds the job: the caller's transaction must roll back.
+    """
+    if not _update_held(session, held, state=JobState.DONE.value, token=None, done_at=now, error=""):
+        raise LeaseLost(f"job {held.job_id} is held by another worker")
+
+
+def give_back(session: Session, held: Lease, *, not_before: datetime, error: str, now: datetime) -> None:
+    """Move the job to READY again, not to be claimed before a time; raises :class:`LeaseLost`."""
+    if not _update_held(
+        session, held, state=JobState.READY.value, token=None, not_before=not_before, error=error[:2000]
+    ):
+        raise LeaseLost(f"job {held.job_id} is held by another worker")
+    _audit(
+        session,
+        Action.JOB_RETRIED,
+        [held.job_id],
+        "worker",
+        now,
+        detail={"error": error[:500], "not_before": not_before.isoformat()},
+    )
+
+
+def bury(session: Session, held: Lease, *, error: str, now: datetime) -> None:
+    """Move the job to DEAD: trying again would give the same answer; raises :class:`LeaseLost`."""
+    if not _update_held(
+        session, held, state=JobState.DEAD.value, token=None, done_at=now, error=error[:2000]
+    ):
+        raise LeaseLost(f"job {held.job_id} is held by another worker")
+    _audit(session, Action.JOB_DEAD, [held.job_id], "worker", now)
+
+
+def release_owner(session: Session, owner: str, *, now: datetime) -> list[JobId]:
+    """Give back what a predecessor of this worker slot held when it died; call at start."""
+    rows = session.execute(
+        sa.update(jobs)
+        .where(jobs.c.state == JobState.RUNNING.value, jobs.c.owner == owner)
+        .values(state=JobState.READY.value, token=None, not_before=now, lost_leases=jobs.c.lost_leases + 1)
+        .returning(jobs.c.id)
+    )
+    job_ids = [JobId(row.id) for row in rows]
+    _audit(session, Action.JOB_RELEASED, job_ids, f"worker:{owner}"[:64], now)
+    return job_ids
+
+
+def reap(
+    session: Session, *, ring_timeout: timedelta, maximum_attempts: int, now: datetime
+) -> list[ReapedJob]:
+    """Put jobs whose ring was lost or whose lease ran out back to READY; DEAD after too many lost leases."""
+    rows = session.execute(
+        locked_free(
+            session,
+            sa.select(jobs.c.id, jobs.c.queue, jobs.c.subject_id, jobs.c.state, jobs.c.lost_leases).where(
+                sa.or_(
+                    sa.and_(jobs.c.state == JobState.QUEUED.value, jobs.c.queued_at < now - ring_timeout),
+                    sa.and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now),
+                )
+            ),
+        )
+    ).all()
+    reaped = []
+    for row in rows:
+        was = JobState(row.state)
+        lost = row.lost_leases + (1 if was is JobState.RUNNING else 0)
+        is_now = JobState.DEAD if lost >= maximum_attempts else JobState.READY
+        session.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == row.id)
+            .values(state=is_now.value, token=None, lost_leases=lost, not_before=now)
+        )
+        _audit(
+            session,
+            Action.JOB_DEAD if is_now is JobState.DEAD else Action.JOB_REAPED,
+            [JobId(row.id)],
+            "dispatcher",
+            now,
+            detail={"was": was.value, "lost_leases": lost},
+        )
+        reaped.append(
+            ReapedJob(
+                job_id=JobId(row.id),
+                queue=Queue(row.queue),
+                subject_id=row.subject_id,
+                was=was,
+                is_now=is_now,
+            )
+        )
+    return reaped
+
+
+def next_due(session: Session) -> datetime | None:
+    """Return when the next READY job may be rung; None when there is none."""
+    due: datetime | None = session.execute(
+        sa.select(sa.func.min(jobs.c.not_before)).where(jobs.c.state == JobState.READY.value)
+    ).scalar_one()
+    return due
+
+
+def counts(session: Session) -> dict[tuple[Queue, JobState], int]:
+    """Return how many jobs each queue has in each state."""
+    rows = session.execute(
+        sa.select(jobs.c.queue, jobs.c.state, sa.func.count().label("number")).group_by(
+            jobs.c.queue, jobs.c.state
+        )
+    )
+    return {(Queue(row.queue), JobState(row.state)): row.number for row in rows}
+
+
+def _update_held(session: Session, held: Lease, **values: object) -> bool:
+    row = session.execute(
+        sa.update(jobs)
+        .where(
+            jobs.c.id == held.job_id,
+            jobs.c.token == held.token,
+            jobs.c.state == JobState.RUNNING.value,
+        )
+        .values(**values)
+        .returning(jobs.c.id)
+    ).first()
+    return row is not None
+
+
+def _audit(
+    session: Session,
+    action: Action,
+    job_ids: Iterable[JobId],
+    actor: str,
+    now: datetime,
+    detail: dict[str, str | int | float | None] | None = None,
+) -> None:
+    wanted = list(job_ids)
+    if not wanted:
+        return
+    rows = session.execute(
+        sa.select(jobs.c.id, jobs.c.queue, studies.c.study_instance_uid, studies.c.patient_id)
+        .join(studies, studies.c.id == jobs.c.study_id)
+        .where(jobs.c.id.in_(wanted))
+    )
+    events = [
+        AuditEvent(
+            action=action,
+            actor=actor,
+            study_instance_uid=row.study_instance_uid,
+            patient_id=row.patient_id,
+            subject=str(row.id),
+            detail={"queue": row.queue, **(detail or {})},
+        )
+        for row in rows
+    ]
+    audit_trail.record(session, events, at=now)

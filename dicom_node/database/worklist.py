@@ -1,0 +1,59 @@
+"""The worklist: studies most urgent first, with what was said of them and where that went."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dicom_node.database.analyses import analyses_of
+from dicom_node.database.deliveries import deliveries_of
+from dicom_node.database.studies import study_of
+from dicom_node.database.tables import studies
+from dicom_node.domain.study import StudyState
+from dicom_node.domain.worklist import WorklistItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistQuery:
+    """Which studies to list; empty fields match everything."""
+
+    study_instance_uid: str = ""
+    patient_id: str = ""
+    states: tuple[StudyState, ...] = ()
+    limit: int = 50
+
+
+def worklist_items(session: Session, query: WorklistQuery) -> list[WorklistItem]:
+    """Return the studies, most urgent first and among these the longest waiting first."""
+    statement = (
+        sa.select(studies)
+        .order_by(studies.c.priority, studies.c.received_at, studies.c.id)
+        .limit(query.limit)
+    )
+    if query.study_instance_uid:
+        statement = statement.where(studies.c.study_instance_uid == query.study_instance_uid)
+    if query.patient_id:
+        statement = statement.where(studies.c.patient_id == query.patient_id)
+    if query.states:
+        statement = statement.where(studies.c.state.in_([state.value for state in query.states]))
+    found = [study_of(row) for row in session.execute(statement)]
+    said = analyses_of(session, [study.study_instance_uid for study in found])
+    sent = deliveries_of(session, [analysis.analysis_id for analysis in said])
+    items = []
+    for study in found:
+        own = tuple(a for a in said if a.study_instance_uid == study.study_instance_uid)
+        own_ids = {analysis.analysis_id for analysis in own}
+        items.append(
+            WorklistItem(
+                study=study, analyses=own, deliveries=tuple(d for d in sent if d.analysis_id in own_ids)
+            )
+        )
+    return items
+
+
+def study_counts(session: Session) -> dict[StudyState, int]:
+    """Return how many studies are in each state."""
+    rows = session.execute(
+        sa.select(studies.c.state, sa.func.count().label("number")).group_by(studies.c.state)
+    )
+    return {StudyState(row.state): row.number for row in rows}
