@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: run a command as a named stage and print the seconds it took.
 
 # stage TITLE COMMAND [ARGUMENT...]
