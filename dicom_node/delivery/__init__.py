@@ -1,0 +1,1 @@
+"""Bringing results to a Destination and settling what it answered."""

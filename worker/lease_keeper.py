@@ -1,0 +1,53 @@
+"""A sign of life while a job is being done, and an end to a process that lost its way."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from dicom_node.database import jobs
+from dicom_node.domain.job import Lease
+from dicom_node.errors import Temporary
+from dicom_node.resources import Resources
+
+logger = logging.getLogger(__name__)
+
+HARD_LIMIT = timedelta(minutes=15)
+"""Nothing that a worker does takes so long: the process is stuck in native code and must be replaced."""
+STUCK_EXIT_CODE = 86
+
+
+@contextmanager
+def kept_alive(resources: Resources, held: Lease) -> Iterator[None]:
+    """Renew the lease in a thread until the block ends.
+
+    A thread cannot be ended from outside, so a job beyond :data:`HARD_LIMIT` ends the whole process; the
+    supervisor starts another and the lease goes back.
+    """
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(resources, held, done), name="lease-keeper", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _keep(resources: Resources, held: Lease, done: threading.Event) -> None:
+    lease = resources.settings.lease
+    waited = timedelta()
+    while not done.wait((lease / 3).total_seconds()):
+        waited += lease / 3
+        if waited > HARD_LIMIT:
+            logger.critical("job is stuck, ending the process", extra={"job": str(held.job_id)})
+            os._exit(STUCK_EXIT_CODE)
+        try:
+            with resources.database.begin() as session:
+                if not jobs.renew(session, held, lease=lease, now=resources.database.now(session)):
+                    logger.warning("lease lost", extra={"job": str(held.job_id)})
+                    return
+        except Temporary:
+            logger.warning("lease could not be renewed, trying again", extra={"job": str(held.job_id)})

@@ -1,0 +1,100 @@
+"""The life of a worker process: open, take back what a predecessor held, listen, close."""
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from uuid import UUID
+
+from celery import Celery
+from celery.signals import setup_logging, worker_ready
+
+from dicom_node import readiness
+from dicom_node.database import jobs, model_register
+from dicom_node.domain.job import Queue
+from dicom_node.messaging.embedded_broker import effective_broker_url
+from dicom_node.resources import Resources, open_resources
+from dicom_node.settings import Settings
+from worker.app import build_app, listen
+from worker.tasks import DeliveryDesk
+
+logger = logging.getLogger(__name__)
+
+
+def run_analysis_worker(settings: Settings, slot: str) -> None:
+    """Load the models and the decoders, enter the models in the register, and read studies."""
+    import torch
+
+    from dicom_node.imaging.decoding import DecoderPool
+    from worker.analysis import Tools
+    from worker.loaded_models import LoadedModels
+    from worker.tasks import AnalysisDesk
+
+    if settings.device == "cpu" or not torch.cuda.is_available():
+        torch.set_num_threads(max(1, torch.get_num_threads() // settings.analysis_workers))
+    resources = open_resources(settings)
+    decoders = DecoderPool(
+        processes=settings.decoder_processes,
+        memory_bytes=settings.decoder_memory_mb * 2**20,
+        timeout_s=settings.decoder_timeout.total_seconds(),
+    )
+    with closing(resources), closing(decoders):
+        models = LoadedModels(settings.weights_home, chosen_device(settings.device))
+        with resources.database.begin() as session:
+            now = resources.database.now(session)
+            model_register.register_models(session, models.registered(), actor=f"worker:{slot}", now=now)
+        desk = AnalysisDesk(tools=Tools(resources=resources, decoders=decoders), models=models, slot=slot)
+        _serve(resources, Queue.ANALYSIS, desk.analyze, slot=slot, concurrency=1)
+
+
+def run_delivery_worker(settings: Settings, slot: str) -> None:
+    """Bring results to their Destinations."""
+    resources = open_resources(settings)
+    with closing(resources):
+        desk = DeliveryDesk(resources=resources, slot=slot)
+        _serve(
+            resources,
+            Queue.DELIVERY,
+            desk.deliver,
+            slot=slot,
+            concurrency=settings.delivery_concurrency,
+        )
+
+
+def chosen_device(setting: str) -> str:
+    """Return the torch device of the setting: ``auto`` is the first GPU when there is one, else the CPU."""
+    import torch
+
+    if setting != "auto":
+        return setting
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _serve(
+    resources: Resources, queue: Queue, do: Callable[[UUID], None], *, slot: str, concurrency: int
+) -> None:
+    app = build_app(effective_broker_url(resources.settings), queue, do)
+    _take_back(resources, slot)
+    # Celery would replace the handlers that configure_logging has set.
+    setup_logging.connect(_keep_logging, weak=False)
+    worker_ready.connect(_announcer(resources, slot), weak=False)
+    listen(app, queue, slot=slot, concurrency=concurrency)
+
+
+def _take_back(resources: Resources, slot: str) -> None:
+    """Give the jobs of a predecessor that died back at once, instead of waiting for their leases."""
+    with resources.database.begin() as session:
+        released = jobs.release_owner(session, slot, now=resources.database.now(session))
+    if released:
+        logger.warning("took back jobs of a predecessor", extra={"jobs": len(released)})
+        resources.dispatcher_bell.ring()
+
+
+def _announcer(resources: Resources, slot: str) -> Callable[..., None]:
+    def announce(sender: Celery | None = None, **_: object) -> None:
+        readiness.announce(resources.settings.run_home, slot)
+
+    return announce
+
+
+def _keep_logging(**_: object) -> None:
+    return None

@@ -1,0 +1,134 @@
+"""The two tasks: claim a job, do it, settle it. Each may run twice or die anywhere."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from dicom_node.database import analyses, deliveries, jobs, studies
+from dicom_node.delivery.sending import deliver
+from dicom_node.domain.delivery import Delivery
+from dicom_node.domain.finding import Analysis
+from dicom_node.domain.identifiers import JobId
+from dicom_node.domain.job import Lease
+from dicom_node.errors import LeaseLost, NotApplicable, OutOfResources, Temporary, UnreadablePixels
+from dicom_node.resources import Resources
+from worker.analysis import Tools, analyze_study, inputs_of
+from worker.lease_keeper import kept_alive
+from worker.loaded_models import LoadedModels
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisDesk:
+    """What an analysis worker does its jobs with."""
+
+    tools: Tools
+    models: LoadedModels
+    slot: str
+
+    def analyze(self, job_id: UUID) -> None:
+        """Do one analysis job, if it is still to be done."""
+        resources = self.tools.resources
+        with _settled_or_logged(job_id):
+            with resources.database.begin() as session:
+                now = resources.database.now(session)
+                held = jobs.claim(
+                    session, JobId(job_id), owner=self.slot, lease=resources.settings.lease, now=now
+                )
+                if held is None:
+                    return
+                analysis = analyses.start_analysis(session, held, actor=f"worker:{self.slot}", now=now)
+            with kept_alive(resources, held):
+                self._read(held, analysis)
+            resources.dispatcher_bell.ring()
+
+    def _read(self, held: Lease, analysis: Analysis) -> None:
+        resources, actor = self.tools.resources, f"worker:{self.slot}"
+        read = inputs_of(resources, analysis)
+        try:
+            result = analyze_study(self.tools, analysis, self.models.get(analysis.model), read)
+        except (NotApplicable, UnreadablePixels) as refusal:
+            with resources.database.begin() as session:
+                analyses.close_analysis_not_applicable(
+                    session,
+                    held,
+                    reason=str(refusal),
+                    input_digest=studies.input_digest(read),
+                    actor=actor,
+                    now=resources.database.now(session),
+                )
+            logger.info("not analysed", extra={"analysis": str(analysis.analysis_id)})
+        except LeaseLost:
+            raise
+        except Exception as error:  # the door: whatever went wrong is entered, and somebody sees it
+            logger.exception("analysis failed", extra={"analysis": str(analysis.analysis_id)})
+            self._fail_or_try_again(held, error)
+        else:
+            with resources.database.begin() as session:
+                analyses.complete_analysis(
+                    session,
+                    held,
+                    result,
+                    destinations=resources.settings.destinations,
+                    actor=actor,
+                    now=resources.database.now(session),
+                )
+            logger.info("analysed", extra={"analysis": str(analysis.analysis_id)})
+
+    def _fail_or_try_again(self, held: Lease, error: Exception) -> None:
+        resources = self.tools.resources
+        told = str(error) if isinstance(error, Temporary) else f"{type(error).__name__} while reading"
+        with resources.database.begin() as session:
+            now = resources.database.now(session)
+            if isinstance(error, Temporary) or held.attempt < resources.settings.maximum_attempts:
+                not_before = now + RETRY_AFTER * 2 ** min(held.attempt - 1, 8)
+                analyses.postpone_analysis(session, held, not_before=not_before, error=told, now=now)
+                return
+            analyses.fail_analysis(session, held, reason=told, actor=f"worker:{self.slot}", now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDesk:
+    """What a delivery worker does its jobs with."""
+
+    resources: Resources
+    slot: str
+
+    def deliver(self, job_id: UUID) -> None:
+        """Do one delivery job, if it is still to be done."""
+        with _settled_or_logged(job_id):
+            claimed = self._claim(job_id)
+            if claimed is None:
+                return
+            held, delivery = claimed
+            with kept_alive(self.resources, held):
+                deliver(self.resources, held, delivery, actor=f"worker:{self.slot}")
+            self.resources.dispatcher_bell.ring()
+
+    def _claim(self, job_id: UUID) -> tuple[Lease, Delivery] | None:
+        database = self.resources.database
+        with database.begin() as session:
+            now = database.now(session)
+            held = jobs.claim(
+                session, JobId(job_id), owner=self.slot, lease=self.resources.settings.lease, now=now
+            )
+            if held is None:
+                return None
+            return held, deliveries.start_delivery(session, held, actor=f"worker:{self.slot}", now=now)
+
+
+@contextmanager
+def _settled_or_logged(job_id: UUID) -> Iterator[None]:
+    """End a task quietly whose job another worker holds, or whose database is away: the reaper has it."""
+    try:
+        yield
+    except LeaseLost:
+        logger.warning("lease lost, nothing was entered", extra={"job": str(job_id)})
+    except OutOfResources:
+        logger.warning("database away, the job goes back by its lease", extra={"job": str(job_id)})
