@@ -34,4 +34,4 @@ WORKDIR /var/lib/dicom-node
 VOLUME /var/lib/dicom-node
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 CMD ["dicom-node", "status", "--json"]
 ENTRYPOINT ["dicom-node"]
-CMD ["worker", "run", "--queue", "analysis"]
+CMD ["worker", "run", "--queue", "analysis", "--slot", "analysis-0"]

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from dicom_node.settings import Settings
+from scripts.reference import commands
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -100,3 +101,16 @@ def test_every_published_port_is_on_loopback() -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_composed_command_line_is_understood() -> None:
+    known = {tuple(words.split()[1:]): command for words, command in commands()}
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    lines = [
+        service["command"] for service in services.values() if "image" in service and "command" in service
+    ]
+    ours = [line for line in lines if not line[0].startswith("redis")]
+    assert len(ours) == 6
+    for line in ours:
+        words = next(words for words in known if tuple(line[: len(words)]) == words)
+        known[words].make_context(" ".join(words), line[len(words) :])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.domain.audit import Action
 from dicom_node.settings import Settings
-from scripts.reference import settings_page
+from scripts.reference import commands, commands_page, settings_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -47,3 +48,18 @@ def test_every_link_leads_somewhere() -> None:
 def test_decisions_are_numbered_without_a_gap() -> None:
     numbers = [int(path.name[:4]) for path in sorted((DOCS / "decisions").glob("*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_command_is_documented() -> None:
+    page = (DOCS / "commands.md").read_text()
+    assert set(re.findall(r"^## (dicom-node .+)$", page, re.MULTILINE)) == {words for words, _ in commands()}
+    assert page == commands_page(), "run .venv/bin/python scripts/reference.py"
+
+
+def test_every_audit_action_is_documented_and_written_somewhere() -> None:
+    page = (DOCS / "audit.md").read_text()
+    code = "".join(
+        path.read_text() for room in ("dicom_node", "worker") for path in (ROOT / room).rglob("*.py")
+    )
+    assert re.findall(r"^\| `([a-z._]+)`", page, re.MULTILINE) == [action.value for action in Action]
+    assert [action.name for action in Action if f"Action.{action.name}" not in code] == []
