@@ -58,8 +58,7 @@ def test_every_command_is_documented() -> None:
 
 def test_every_audit_action_is_documented_and_written_somewhere() -> None:
     page = (DOCS / "audit.md").read_text()
-    code = "".join(
-        path.read_text() for room in ("dicom_node", "worker") for path in (ROOT / room).rglob("*.py")
-    )
+    files = [path for room in ("dicom_node", "worker") for path in (ROOT / room).rglob("*.py")]
+    code = "".join(path.read_text() for path in files)
     assert re.findall(r"^\| `([a-z._]+)`", page, re.MULTILINE) == [action.value for action in Action]
     assert [action.name for action in Action if f"Action.{action.name}" not in code] == []
