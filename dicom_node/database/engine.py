@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -37,8 +37,8 @@ class Database:
             return
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        self._writing = _sqlite_engine(self.url, "BEGIN IMMEDIATE")
-        self._reading = _sqlite_engine(self.url, "BEGIN")
+        self._writing = sqlite_engine(self.url, "BEGIN IMMEDIATE")
+        self._reading = sqlite_engine(self.url, "BEGIN")
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -82,7 +82,11 @@ class Database:
             raise OutOfResources(f"database unavailable ({type(error).__name__})") from error
 
 
-def _sqlite_engine(url: sa.URL, begin: str) -> sa.Engine:
+def sqlite_engine(url: sa.URL, begin: str, *, foreign_keys: Literal["ON", "OFF"] = "ON") -> sa.Engine:
+    """Return an engine whose transactions start with ``begin``; the driver itself starts and ends none.
+
+    Migrations that rebuild a table need ``foreign_keys`` off; everything else relies on them.
+    """
     engine = sa.create_engine(
         url, connect_args={"timeout": 15, "check_same_thread": False}, pool_size=8, max_overflow=24
     )
@@ -90,7 +94,8 @@ def _sqlite_engine(url: sa.URL, begin: str) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+        connection.execute("PRAGMA busy_timeout=15000")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={foreign_keys}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -85,7 +85,10 @@ def mark_queued(session: Session, queue: Queue, *, window: int, now: datetime) -
 
 
 def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now: datetime) -> Lease | None:
-    """Take the job; None when someone else has it, or it is settled: the message was an old one."""
+    """Take the job; None when someone else has it, or it is settled: the message was an old one.
+
+    A lease that ran out and was not reaped yet may be taken over; it counts as lost.
+    """
     token = uuid.uuid4()
     row = session.execute(
         sa.update(jobs)
@@ -99,6 +102,7 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
         .values(
             state=JobState.RUNNING.value,
             attempt=jobs.c.attempt + 1,
+            lost_leases=jobs.c.lost_leases + sa.case((jobs.c.state == JobState.RUNNING.value, 1), else_=0),
             owner=owner,
             token=token,
             lease_until=now + lease,
@@ -160,11 +164,14 @@ def bury(session: Session, held: Lease, *, error: str, now: datetime) -> None:
 
 
 def release_owner(session: Session, owner: str, *, now: datetime) -> list[JobId]:
-    """Give back what a predecessor of this worker slot held when it died; call at start."""
+    """End the leases that a predecessor of this worker slot held when it died; call at start.
+
+    The next :func:`reap` takes the jobs back and counts, so that a study that kills every worker ends DEAD.
+    """
     rows = session.execute(
         sa.update(jobs)
-        .where(jobs.c.state == JobState.RUNNING.value, jobs.c.owner == owner)
-        .values(state=JobState.READY.value, token=None, not_before=now, lost_leases=jobs.c.lost_leases + 1)
+        .where(jobs.c.state == JobState.RUNNING.value, jobs.c.owner == owner, jobs.c.lease_until >= now)
+        .values(token=None, lease_until=now - timedelta(microseconds=1))
         .returning(jobs.c.id)
     )
     job_ids = [JobId(row.id) for row in rows]
@@ -191,7 +198,7 @@ def reap(
     for row in rows:
         was = JobState(row.state)
         lost = row.lost_leases + (1 if was is JobState.RUNNING else 0)
-        is_now = JobState.DEAD if lost >= maximum_attempts else JobState.READY
+        is_now = JobState.DEAD if was is JobState.RUNNING and lost >= maximum_attempts else JobState.READY
         session.execute(
             sa.update(jobs)
             .where(jobs.c.id == row.id)

@@ -1,6 +1,9 @@
 """Bring a database to the newest schema, or say which one it has."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
@@ -8,31 +11,28 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from dicom_node.database.engine import sqlite_engine
+
 _LOCK = 0x6469636F6D
 """Advisory lock of PostgreSQL, so that two nodes that start together migrate once."""
 
 
 def upgrade(url: str) -> None:
-    """Run every migration that the database does not have yet."""
-    _run(url, "head")
+    """Run every migration that the database does not have yet: all of them, or none."""
+    with _alone(url) as connection:
+        command.upgrade(_config(connection), "head")
 
 
 def downgrade(url: str, revision: str) -> None:
     """Go back to a revision; for tests and for people who know what they lose."""
-    config, engine = _configured(url)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-    engine.dispose()
+    with _alone(url) as connection:
+        command.downgrade(_config(connection), revision)
 
 
 def current_revision(url: str) -> str | None:
     """Return the revision that the database has, None before the first migration."""
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
-    return revision
+    with _reading(url) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest_revision() -> str | None:
@@ -46,25 +46,46 @@ def differences(url: str) -> list[object]:
 
     from dicom_node.database.tables import metadata
 
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        found = list(compare_metadata(MigrationContext.configure(connection), metadata))
-    engine.dispose()
-    return found
+    with _reading(url) as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
-def _run(url: str, revision: str) -> None:
-    config, engine = _configured(url)
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
+@contextmanager
+def _alone(url: str) -> Iterator[sa.Connection]:
+    """Open the one transaction that migrates; who comes at the same time waits and finds nothing to do.
+
+    Python's SQLite driver by itself commits before every DDL statement, and a migration that died half way
+    would leave tables that no revision knows.
+    """
+    if sa.make_url(url).get_backend_name() == "postgresql":
+        with _disposed(sa.create_engine(url)) as engine, engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
+            yield connection
+        return
+    if database := sa.make_url(url).database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine_alone = sqlite_engine(sa.make_url(url), "BEGIN IMMEDIATE", foreign_keys="OFF")
+    with _disposed(engine_alone) as engine, engine.begin() as connection:
+        yield connection
 
 
-def _configured(url: str) -> tuple[Config, sa.Engine]:
+@contextmanager
+def _reading(url: str) -> Iterator[sa.Connection]:
+    with _disposed(sa.create_engine(url)) as engine, engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _disposed(engine: sa.Engine) -> Iterator[sa.Engine]:
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _config(connection: sa.Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(files("migrations")))
     config.set_main_option("path_separator", "os")
-    return config, sa.create_engine(url)
+    config.attributes["connection"] = connection
+    return config

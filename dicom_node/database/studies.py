@@ -124,6 +124,27 @@ def instances_of(session: Session, study_instance_uid: str) -> tuple[StoredInsta
     )
 
 
+def is_recorded(session: Session, sop_instance_uid: str, sha256: str) -> bool:
+    """Tell whether a row refers to this content under this SOP Instance UID."""
+    found = session.execute(
+        sa.select(instances.c.id).where(
+            instances.c.sop_instance_uid == sop_instance_uid, instances.c.sha256 == sha256
+        )
+    ).first()
+    return found is not None
+
+
+def modalities_of(session: Session, study_instance_uid: str) -> frozenset[str]:
+    """Return the Modality of every series of the study."""
+    rows = session.execute(
+        sa.select(series.c.modality)
+        .distinct()
+        .join(studies, studies.c.id == series.c.study_id)
+        .where(studies.c.study_instance_uid == study_instance_uid)
+    )
+    return frozenset(rows.scalars())
+
+
 def lock_study(session: Session, study_instance_uid: StudyInstanceUID) -> sa.Row[Any]:
     """Return the row of the study, locked until the transaction ends."""
     return session.execute(

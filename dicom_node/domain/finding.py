@@ -18,7 +18,7 @@ class AnalysisState(Enum):
 
 
 ANALYSIS_MOVES: dict[AnalysisState, frozenset[AnalysisState]] = {
-    AnalysisState.REQUESTED: frozenset({AnalysisState.RUNNING}),
+    AnalysisState.REQUESTED: frozenset({AnalysisState.RUNNING, AnalysisState.FAILED}),
     AnalysisState.RUNNING: frozenset(
         {
             AnalysisState.REQUESTED,
