@@ -57,6 +57,10 @@ class Archive:
             _sync_folder((self.root / relative).parent)
         return relative
 
+    def holds(self, sop_instance_uid: str, sha256: str) -> bool:
+        """Tell whether a file of this content already lies under this SOP Instance UID."""
+        return (self.root / self._relative_path(sop_instance_uid, sha256)).is_file()
+
     def put(self, sop_instance_uid: str, content: bytes) -> tuple[str, str]:
         """Store the content durably; return its path relative to the root and its SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
