@@ -1,0 +1,151 @@
+"""What SCP and SCU share of DIMSE: SOP Classes, status codes, limits, socket options, encoded bytes."""
+
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from importlib.metadata import version
+from pathlib import Path
+
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pynetdicom import _config
+from pynetdicom.dsutils import split_dataset
+from pynetdicom.events import Event
+
+from dicom_node.domain.identifiers import SOPInstanceUID, derived_uid, is_uid
+
+# pynetdicom's documented switches: files are sent as they lie there, never decoded and encoded again, which may
+# change them; and PDUs are not logged, which costs time and would write attributes into the log.
+_config.STORE_SEND_CHUNKED_DATASET = True
+_config.LOG_HANDLER_LEVEL = "none"
+
+SOP_CLASSES_READ = (
+    str(uid.ComputedRadiographyImageStorage),
+    str(uid.DigitalXRayImageStorageForPresentation),
+    str(uid.CTImageStorage),
+    str(uid.EnhancedCTImageStorage),
+)
+"""Storage SOP Classes that the node takes in (PS3.4 B.5)."""
+
+SOP_CLASSES_MADE = (
+    str(uid.Comprehensive3DSRStorage),
+    str(uid.SecondaryCaptureImageStorage),
+    str(uid.MultiFrameTrueColorSecondaryCaptureImageStorage),
+)
+"""Storage SOP Classes of the results that the node sends."""
+
+IMPLEMENTATION_CLASS_UID = derived_uid("Implementation Class UID")
+IMPLEMENTATION_VERSION_NAME = f"DICOM_NODE_{version('dicom-node')}"[:16]
+"""Told to every peer, at most 16 characters (PS3.7 D.3.3.2)."""
+
+MAXIMUM_PDU_SIZE = 131_072
+"""Longest P-DATA-TF that we take: 16 KiB costs throughput; 0, no limit, lets a peer choose our memory."""
+
+CONNECTION_TIMEOUT = timedelta(seconds=5)
+ACSE_TIMEOUT = timedelta(seconds=10)
+"""For the answer to an A-ASSOCIATE or A-RELEASE request; in the SCP the ARTIM timer (PS3.8 9.1.5)."""
+DIMSE_TIMEOUT = timedelta(seconds=60)
+"""For the answer to one C-STORE: a peer under load may sync its disk first."""
+
+MOST_PRESENTATION_CONTEXTS = 128
+"""Odd IDs from 1 to 255 (PS3.8 9.3.2.2)."""
+
+
+class Status(IntEnum):
+    """DIMSE status codes that the node answers or tells apart (PS3.4 B.2.3, PS3.7 Annex C)."""
+
+    SUCCESS = 0x0000
+    OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1: A7xx; the sender should try again
+    DATA_SET_DOES_NOT_MATCH_SOP_CLASS = 0xA900  # A9xx
+    CANNOT_UNDERSTAND = 0xC000  # Cxxx
+    COERCION_OF_DATA_ELEMENTS = 0xB000  # warning: stored
+    ELEMENTS_DISCARDED = 0xB006  # warning: stored
+    PROCESSING_FAILURE = 0x0110  # PS3.7 Annex C
+    DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 Annex C
+    INVALID_SOP_INSTANCE = 0x0117  # PS3.7 Annex C
+    SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 Annex C
+    NOT_AUTHORIZED = 0x0124  # PS3.7 Annex C
+    RESOURCE_LIMITATION = 0x0213  # PS3.7 Annex C
+
+
+_WARNINGS_OF_ANY_SERVICE = {0x0001, 0x0107, 0x0116}  # PS3.7 Annex C
+_WORDS = {int(status): status.name.lower().replace("_", " ") for status in Status}
+
+
+def is_accepted(status: int) -> bool:
+    """Tell whether the peer has the Instance: Success, or a warning (PS3.4 B.2.3: Bxxx)."""
+    return status == Status.SUCCESS or status & 0xF000 == 0xB000 or status in _WARNINGS_OF_ANY_SERVICE
+
+
+def is_temporary(status: int) -> bool:
+    """Tell whether the same C-STORE may be answered otherwise later.
+
+    Refused for want of resources (A7xx, 0213H) and a general processing failure (0110H), which says nothing
+    of the data set. Every other failure, A9xx and Cxxx first of all, would be the same answer again.
+    """
+    return status & 0xFF00 == 0xA700 or status in {Status.PROCESSING_FAILURE, Status.RESOURCE_LIMITATION}
+
+
+def describe(status: int) -> str:
+    """Return the status in figures and words, for people."""
+    words = (_WORDS[code] for code in (status, status & 0xFF00, status & 0xF000) if code in _WORDS)
+    return f"{status:04X}H {next(words, 'unknown')}"
+
+
+def set_nodelay(event: Event) -> None:
+    """Switch Nagle's algorithm off; bind to ``EVT_CONN_OPEN``.
+
+    A DIMSE message ends in a short segment; with Nagle on, that waits 40 ms for the peer's delayed ACK.
+    """
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedInstance:
+    """A Part 10 file by its File Meta Information, and where its encoded data set begins."""
+
+    path: Path
+    sop_class_uid: str
+    sop_instance_uid: SOPInstanceUID
+    transfer_syntax_uid: str
+    offset: int
+    """Bytes before the data set: preamble, prefix and File Meta Information (PS3.10 7.1)."""
+
+
+def split_file_meta(path: Path) -> EncodedInstance:
+    """Return what the File Meta Information says, and the offset of the data set's encoded bytes.
+
+    Raises
+    ------
+    ValueError
+        Not a Part 10 file, or one of the three UIDs that sending needs is missing or malformed.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            raise ValueError("not a DICOM file (PS3.10 7.1)")
+    meta, offset = _split(path)
+    uids = [
+        str(meta.get(keyword, ""))
+        for keyword in ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+    ]
+    if not all(is_uid(text) for text in uids):
+        raise ValueError("SOP Class, SOP Instance or Transfer Syntax UID is missing from the file meta")
+    return EncodedInstance(
+        path=path,
+        sop_class_uid=uids[0],
+        sop_instance_uid=SOPInstanceUID(uids[1]),
+        transfer_syntax_uid=uids[2],
+        offset=offset,
+    )
+
+
+def _split(path: Path) -> tuple[Dataset, int]:
+    """Whatever a broken header makes pydicom raise means the same here."""
+    try:
+        meta, offset = split_dataset(path)
+    except (EOFError, KeyError, ValueError, NotImplementedError) as error:
+        raise ValueError("the File Meta Information cannot be parsed") from error
+    return meta, offset
