@@ -1,0 +1,183 @@
+"""How other processes wake the dispatcher: an event, so that nobody polls on the way of a study."""
+
+import hashlib
+import logging
+import os
+import select
+import socket
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+
+from dicom_node.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "dicom_node"
+_LONGEST_UNIX_PATH = 100
+_RECONNECT_AFTER_S = 1.0
+
+
+class Ringer(Protocol):
+    """The ringing end; it never raises and never holds anybody up."""
+
+    def ring(self) -> None:
+        """Wake the dispatcher, if there is one."""
+        ...
+
+
+class Listener(Protocol):
+    """The dispatcher's end."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until somebody rings or the time is over; tell which. Rings that piled up count once."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
+def ringer(settings: Settings) -> Ringer:
+    """Return the ringing end: datagrams beside SQLite, NOTIFY on PostgreSQL."""
+    if _is_postgresql(settings):
+        return NotifyRinger(settings.effective_database_url)
+    return DatagramRinger(socket_path(settings.run_home, "dispatcher.sock"))
+
+
+def listener(settings: Settings) -> Listener:
+    """Return the dispatcher's end."""
+    if _is_postgresql(settings):
+        return NotifyListener(settings.effective_database_url)
+    return DatagramListener(socket_path(settings.run_home, "dispatcher.sock"))
+
+
+def socket_path(run_home: Path, name: str) -> Path:
+    """Return a path for a unix socket that every process of this data folder agrees on.
+
+    Unix socket paths hold about 107 bytes: below a deep data folder the socket is in a private folder (0700)
+    of the temporary directory instead.
+    """
+    path = run_home / name
+    if len(os.fsencode(path)) <= _LONGEST_UNIX_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(run_home)).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else")
+    return folder / name
+
+
+class DatagramRinger:
+    """Rings by an empty datagram; a full or missing socket means that nobody has to be woken."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def ring(self) -> None:
+        """Wake the dispatcher, if there is one."""
+        with suppress(OSError):
+            self._socket.sendto(b"!", self._path)
+
+
+class DatagramListener:
+    """Listens on a unix datagram socket; the newest listener has the path."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(path))
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until somebody rings or the time is over; tell which."""
+        ready, _, _ = select.select([self._socket], [], [], max(0.0, timeout_s))
+        if not ready:
+            return False
+        with suppress(BlockingIOError):
+            while True:
+                self._socket.recv(16)
+        return True
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+
+class NotifyRinger:
+    """Rings by NOTIFY, from a thread of its own, so that a slow database holds nobody up."""
+
+    def __init__(self, url: str) -> None:
+        self._connection_string = _libpq(url)
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def ring(self) -> None:
+        """Wake the dispatcher, if there is one."""
+        self._wanted.set()
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._notify, name="notify-ringer", daemon=True)
+                self._thread.start()
+
+    def _notify(self) -> None:
+        while True:
+            try:
+                with psycopg.connect(self._connection_string, autocommit=True) as connection:
+                    while True:
+                        self._wanted.wait()
+                        self._wanted.clear()
+                        connection.execute(f"NOTIFY {CHANNEL}")
+            except psycopg.Error as error:
+                logger.warning("dispatcher not rung", extra={"error": type(error).__name__})
+                self._wanted.set()
+                time.sleep(_RECONNECT_AFTER_S)
+
+
+class NotifyListener:
+    """Listens on PostgreSQL's channel and connects again when the server was away."""
+
+    def __init__(self, url: str) -> None:
+        self._connection_string = _libpq(url)
+        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until somebody rings or the time is over; tell which. A new connection counts as a ring."""
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self._connection_string, autocommit=True)
+                self._connection.execute(f"LISTEN {CHANNEL}")
+                return True
+            rings = list(self._connection.notifies(timeout=max(0.0, timeout_s), stop_after=1))
+            return bool(rings)
+        except psycopg.Error as error:
+            logger.warning("cannot listen for rings", extra={"error": type(error).__name__})
+            self.close()
+            time.sleep(min(timeout_s, _RECONNECT_AFTER_S))
+            return False
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _is_postgresql(settings: Settings) -> bool:
+    return settings.effective_database_url.startswith("postgresql")
+
+
+def _libpq(url: str) -> str:
+    """Return SQLAlchemy's URL as libpq understands it."""
+    scheme, rest = url.split("://", 1)
+    return f"{scheme.split('+')[0]}://{rest}"
