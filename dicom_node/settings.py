@@ -1,6 +1,9 @@
 """Every setting of the node, typed, read once by the doors and handed down."""
 
+import hashlib
+import os
 import re
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dicom_node.domain.delivery import Destination
 from dicom_node.domain.identifiers import AETitle, is_ae_title
 
+_LONGEST_SOCKET_PATH = 100
 _DESTINATION = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>[^@]+):(?P<port>\d{1,5})")
 
 
@@ -173,3 +177,19 @@ class Settings(BaseSettings):
     def run_home(self) -> Path:
         """Folder of sockets and other things that live as long as the processes."""
         return self.data_home.resolve() / "run"
+
+    def socket_path(self, name: str) -> Path:
+        """Return a path for a unix socket that every process of this data folder agrees on.
+
+        Unix socket paths hold about 107 bytes: below a deep data folder the socket is in a private folder (0700)
+        of the temporary directory instead.
+        """
+        path = self.run_home / name
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.run_home)).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{digest}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise PermissionError(f"{folder} belongs to somebody else")
+        return folder / name

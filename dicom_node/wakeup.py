@@ -1,11 +1,8 @@
 """How other processes wake the dispatcher: an event, so that nobody polls on the way of a study."""
 
-import hashlib
 import logging
-import os
 import select
 import socket
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -19,7 +16,6 @@ from dicom_node.settings import Settings
 logger = logging.getLogger(__name__)
 
 CHANNEL = "dicom_node"
-_LONGEST_UNIX_PATH = 100
 _RECONNECT_AFTER_S = 1.0
 
 
@@ -47,31 +43,14 @@ def ringer(settings: Settings) -> Ringer:
     """Return the ringing end: datagrams beside SQLite, NOTIFY on PostgreSQL."""
     if _is_postgresql(settings):
         return NotifyRinger(settings.effective_database_url)
-    return DatagramRinger(socket_path(settings.run_home, "dispatcher.sock"))
+    return DatagramRinger(settings.socket_path("dispatcher.sock"))
 
 
 def listener(settings: Settings) -> Listener:
     """Return the dispatcher's end."""
     if _is_postgresql(settings):
         return NotifyListener(settings.effective_database_url)
-    return DatagramListener(socket_path(settings.run_home, "dispatcher.sock"))
-
-
-def socket_path(run_home: Path, name: str) -> Path:
-    """Return a path for a unix socket that every process of this data folder agrees on.
-
-    Unix socket paths hold about 107 bytes: below a deep data folder the socket is in a private folder (0700)
-    of the temporary directory instead.
-    """
-    path = run_home / name
-    if len(os.fsencode(path)) <= _LONGEST_UNIX_PATH:
-        return path
-    digest = hashlib.sha256(os.fsencode(run_home)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
-    return folder / name
+    return DatagramListener(settings.socket_path("dispatcher.sock"))
 
 
 class DatagramRinger:
