@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from pydicom import Dataset
 
 from dicom_node import triage
@@ -15,20 +16,23 @@ from dicom_node.domain.finding import Analysis, Condition, Finding, Output, Outp
 from dicom_node.domain.study import StoredInstance
 from dicom_node.errors import NotApplicable
 from dicom_node.imaging.decoding import DecoderPool
-from dicom_node.imaging.headers import read_header
-from dicom_node.imaging.volume import CtSlice
+from dicom_node.imaging.volume import CtSlice, sorted_volume
 from dicom_node.resources import Resources
+from dicom_node.results.instance import encode
 from dicom_node.results.provenance import ResultContext
-from dicom_node.results.secondary_capture import build_radiograph_heatmap, build_volume_heatmap
-from dicom_node.results.structured_report import Illustration, build_report, encode
+from dicom_node.results.secondary_capture import (
+    MOST_FRAMES,
+    build_radiograph_heatmap,
+    build_volume_heatmap,
+)
+from dicom_node.results.structured_report import Illustration, build_report
 from models import lung_field
+from models.catalog import LoadedClassifier
 from models.classifiers import RadiographClassifier, SliceClassifier
+from models.contract import ModelCard
+from models.preprocessing_spec import Window
 from worker.interpretation import findings_from
-from worker.loaded_models import Classifier
-from worker.series_selection import Selection, select_series
-
-HEATMAP_FRAMES = 16
-"""Most frames of a CT heat map: enough to look at, small enough for every archive."""
+from worker.series_selection import Selection, read_header, select_series
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,20 @@ class Tools:
     decoders: DecoderPool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What was read and what was said of it, before it becomes DICOM."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One Analysis with the images chosen for it."""
 
-    findings: tuple[Finding, ...]
-    explained: Condition
-    parameters: tuple[str, ...]
+    analysis: Analysis
+    card: ModelCard
+    selection: Selection
+    paths: tuple[Path, ...]
+    """Of the chosen Instances, in the order of the selection."""
+    input_digest: str
+
+
+Made = tuple[tuple[Finding, ...], Dataset, Dataset]
+"""Findings, heat map, report."""
 
 
 def inputs_of(resources: Resources, analysis: Analysis) -> tuple[StoredInstance, ...]:
@@ -56,7 +67,7 @@ def inputs_of(resources: Resources, analysis: Analysis) -> tuple[StoredInstance,
 
 
 def analyze_study(
-    tools: Tools, analysis: Analysis, classifier: Classifier, read: tuple[StoredInstance, ...]
+    tools: Tools, analysis: Analysis, classifier: LoadedClassifier, read: tuple[StoredInstance, ...]
 ) -> ReadingResult:
     """Have the model read the study and write its report and heat map into the archive.
 
@@ -70,115 +81,107 @@ def analyze_study(
         The archive or the database cannot be used now.
     """
     archive = tools.resources.archive
-    paths = {instance.sop_instance_uid: archive.path(instance.path) for instance in read}
+    paths = {str(instance.sop_instance_uid): archive.path(instance.path) for instance in read}
     selection = select_series([read_header(path) for path in paths.values()], classifier.card.kind)
-    chosen = [paths[uid] for uid in selection.sop_instance_uids]
+    task = Task(
+        analysis=analysis,
+        card=classifier.card,
+        selection=selection,
+        paths=tuple(paths[str(header.SOPInstanceUID)] for header in selection.headers),
+        input_digest=studies.input_digest(read),
+    )
     match classifier:
         case RadiographClassifier():
-            made, findings = _read_film(tools, analysis, classifier, selection, chosen)
+            findings, heatmap, report = _read_film(tools, task, classifier)
         case SliceClassifier():
-            made, findings = _read_volume(tools, analysis, classifier, selection, chosen)
+            findings, heatmap, report = _read_volume(tools, task, classifier)
     return ReadingResult(
         findings=findings,
-        outputs=tuple(_keep(tools.resources, role, dataset) for role, dataset in made),
-        input_digest=studies.input_digest(read),
+        outputs=(
+            _keep(tools.resources, OutputRole.HEATMAP, heatmap),
+            _keep(tools.resources, OutputRole.REPORT, report),
+        ),
+        input_digest=task.input_digest,
         priority=triage.rank(findings),
     )
 
 
-Made = list[tuple[OutputRole, Dataset]]
-
-
-def _read_film(
-    tools: Tools,
-    analysis: Analysis,
-    classifier: RadiographClassifier,
-    selection: Selection,
-    chosen: list[Path],
-) -> tuple[Made, tuple[Finding, ...]]:
-    (film,) = tools.decoders.decode_films(chosen[:1])
+def _read_film(tools: Tools, task: Task, classifier: RadiographClassifier) -> Made:
+    (film,) = tools.decoders.decode_films(task.paths[:1])
     prediction = classifier.classify(film.pixels)
     if not prediction.gate.passed:
         raise NotApplicable(f"the image does not look like a frontal chest film: {prediction.gate.reason}")
-    findings = findings_from(prediction.probabilities, classifier.card)
+    findings = findings_from(prediction.probabilities, task.card)
     context = _context(
-        tools,
-        analysis,
-        classifier,
-        findings=findings,
-        sources=selection.headers[:1],
-        explained=Condition(prediction.explained_label),
+        tools, task, findings, sources=task.selection.headers[:1], explained=prediction.explained_label
     )
     heatmap = build_radiograph_heatmap(context, pixels=film.pixels, saliency=prediction.saliency)
-    report = build_report(context, heatmap=heatmap, illustrations=())
-    return [(OutputRole.HEATMAP, heatmap), (OutputRole.REPORT, report)], findings
+    return findings, heatmap, build_report(context, heatmap=heatmap, illustrations=())
 
 
-def _read_volume(
-    tools: Tools,
-    analysis: Analysis,
-    classifier: SliceClassifier,
-    selection: Selection,
-    chosen: list[Path],
-) -> tuple[Made, tuple[Finding, ...]]:
-    slices = [
-        piece
-        for piece in tools.decoders.decode_slices(chosen)
-        if lung_field.shows_lung(piece.hounsfield, piece.spacing_mm)
-    ]
-    if not slices:
-        raise NotApplicable("no axial slice shows lung on both sides")
+def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
+    slices = _slices_with_lung(tools.decoders, task.paths)
     prediction = classifier.classify(np.stack([piece.hounsfield for piece in slices]))
-    findings = findings_from(prediction.probabilities, classifier.card)
+    findings = findings_from(prediction.probabilities, task.card)
     context = _context(
-        tools,
-        analysis,
-        classifier,
-        findings=findings,
-        sources=selection.headers,
-        explained=Condition(prediction.explained_label),
+        tools, task, findings, sources=task.selection.headers, explained=prediction.explained_label
     )
-    shown = prediction.key_slices[:HEATMAP_FRAMES]
-    by_uid = {header.SOPInstanceUID: header for header in selection.headers}
-    key_headers = [by_uid[slices[index].sop_instance_uid] for index in shown]
+    key_slices = [slices[index] for index in prediction.key_slices[:MOST_FRAMES]]
+    by_uid = {str(header.SOPInstanceUID): header for header in task.selection.headers}
+    headers = [by_uid[piece.sop_instance_uid] for piece in key_slices]
+    frames = [piece.frame_number for piece in key_slices] if "NumberOfFrames" in headers[0] else []
     heatmap = build_volume_heatmap(
         context,
-        pixels=_lung_window(slices, shown, classifier),
-        saliency=prediction.saliency[: len(shown)],
-        sources=key_headers,
+        pixels=_through_window([piece.hounsfield for piece in key_slices], task.card.preprocessing.window),
+        saliency=prediction.saliency[: len(key_slices)],
+        sources=headers,
+        source_frames=frames,
     )
-    illustrations = [Illustration(source=header) for header in key_headers]
-    report = build_report(context, heatmap=heatmap, illustrations=illustrations)
-    return [(OutputRole.HEATMAP, heatmap), (OutputRole.REPORT, report)], findings
+    illustrations = [
+        Illustration(source=header, source_frame=frames[number] if frames else None, heatmap_frame=number + 1)
+        for number, header in enumerate(headers)
+    ]
+    return findings, heatmap, build_report(context, heatmap=heatmap, illustrations=illustrations)
 
 
-def _lung_window(
-    slices: Sequence[CtSlice], shown: Sequence[int], classifier: SliceClassifier
-) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
-    """Return the shown slices (k, rows, columns) in [0, 1] through the window that the model saw."""
-    low, high = classifier.card.preprocessing.window_bounds
-    stack = np.stack([slices[index].hounsfield for index in shown]).astype(np.float32)
-    return np.clip((stack - low) / (high - low), 0.0, 1.0)
+def _slices_with_lung(decoders: DecoderPool, paths: Sequence[Path]) -> list[CtSlice]:
+    volume = sorted_volume(decoders.decode_slices(paths))
+    if any(piece.spacing_mm is None for piece in volume.slices):
+        raise NotApplicable("the pixel spacing is missing, so lung cannot be measured on the slices")
+    found = [
+        piece
+        for piece in volume.slices
+        if piece.spacing_mm is not None and lung_field.shows_lung(piece.hounsfield, piece.spacing_mm)
+    ]
+    if not found:
+        raise NotApplicable("no axial slice shows lung on both sides")
+    return found
+
+
+def _through_window(
+    slices: Sequence[npt.NDArray[np.int16]], window: Window | None
+) -> npt.NDArray[np.float32]:
+    """Return (k, rows, columns) in [0, 1]: as the model saw them, or in a lung window where it had none."""
+    seen = window or Window(centre=-600, width=1500)
+    stack = np.stack(slices).astype(np.float32)
+    shown: npt.NDArray[np.float32] = np.clip(
+        (stack - seen.lowest) / (seen.highest - seen.lowest), 0.0, 1.0
+    ).astype(np.float32)
+    return shown
 
 
 def _context(
-    tools: Tools,
-    analysis: Analysis,
-    classifier: Classifier,
-    *,
-    findings: tuple[Finding, ...],
-    sources: Sequence[Dataset],
-    explained: Condition,
+    tools: Tools, task: Task, findings: tuple[Finding, ...], *, sources: Sequence[Dataset], explained: str
 ) -> ResultContext:
-    card = classifier.card
+    card = task.card
     return ResultContext(
-        analysis_id=analysis.analysis_id,
-        study_instance_uid=analysis.study_instance_uid,
-        model=analysis.model,
-        revision=analysis.revision,
+        analysis_id=task.analysis.analysis_id,
+        study_instance_uid=task.analysis.study_instance_uid,
+        model=task.analysis.model,
+        revision=task.analysis.revision,
         findings=findings,
         priority=triage.rank(findings),
-        created_at=analysis.created_at,
+        created_at=task.analysis.created_at,
         sources=tuple(sources),
         content_qualification=tools.resources.settings.content_qualification,
         parameters=(
@@ -190,8 +193,8 @@ def _context(
             ),
         ),
         software_version=version("dicom-node"),
-        input_digest="",
-        explained_condition=explained,
+        input_digest=task.input_digest,
+        explained_condition=Condition(explained),
     )
 
 

@@ -6,7 +6,7 @@ from dicom_node.database.model_register import RegisteredModel
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.errors import ConfigurationError
 from models import catalog
-from models.catalog import Classifier
+from models.catalog import LoadedClassifier
 from models.contract import ImageKind, ModelCard
 
 _MODALITIES = {
@@ -25,7 +25,7 @@ class LoadedModels:
         if not self._classifiers:
             raise ConfigurationError("no model weights are installed: nothing could be analysed")
 
-    def get(self, identity: ModelIdentity) -> Classifier:
+    def get(self, identity: ModelIdentity) -> LoadedClassifier:
         """Return the classifier.
 
         Raises
