@@ -1,0 +1,101 @@
+"""The command line: what it offers, and how it fails."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def dicom_node(
+    *words: str, home: Path | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", **{f"DICOM_NODE_{k.upper()}": v for k, v in settings.items()}}
+    if home is not None:
+        environment["DICOM_NODE_DATA_HOME"] = str(home)
+    return subprocess.run(
+        [sys.executable, "-m", "dicom_node.cli", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_lists_the_commands_of_all_three_packages() -> None:
+    said = dicom_node("--help").stdout
+
+    for name in ("up", "send", "echo", "status", "worklist", "audit", "models", "worker"):
+        assert name in said
+
+
+def test_help_loads_neither_torch_nor_pynetdicom() -> None:
+    code = (
+        "import sys\n"
+        "from dicom_node.cli.commands import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'monai', 'pynetdicom', 'sqlalchemy', 'highdicom'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_setting_is_named_in_one_line(tmp_path: Path) -> None:
+    done = dicom_node("status", home=tmp_path, ae_title="A_TITLE_THAT_IS_TOO_LONG")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("DICOM_NODE_AE_TITLE:")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_destination_that_is_none_is_refused_at_start(tmp_path: Path) -> None:
+    done = dicom_node("worklist", home=tmp_path, destinations="PACS:104")
+
+    assert done.returncode == 2
+    assert "write AE_TITLE@host:port" in done.stderr
+
+
+def test_migrate_then_an_empty_worklist_and_audit_trail(tmp_path: Path) -> None:
+    assert dicom_node("migrate", home=tmp_path).returncode == 0
+
+    assert json.loads(dicom_node("worklist", "--json", home=tmp_path).stdout) == []
+    assert json.loads(dicom_node("audit", "--json", home=tmp_path).stdout) == []
+
+
+def test_an_action_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Path) -> None:
+    dicom_node("migrate", home=tmp_path)
+
+    done = dicom_node("audit", "--action", "study.eaten", home=tmp_path)
+
+    assert done.returncode == 2
+    assert "study.completed" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("echo", "PACS@127.0.0.1:1"), ("echo", "nonsense")])
+def test_a_peer_that_does_not_answer_is_told_without_a_traceback(words: tuple[str, ...]) -> None:
+    done = dicom_node(*words, "--json")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["answers"] is False
+    assert "Traceback" not in done.stderr
+
+
+def test_sending_to_nobody_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "not-dicom.dcm").write_bytes(b"nothing")
+
+    done = dicom_node("send", str(tmp_path / "not-dicom.dcm"), "--to", "PACS@127.0.0.1:1", "--json")
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unmigrated_database_is_told_without_a_traceback(tmp_path: Path) -> None:
+    done = dicom_node("worklist", home=tmp_path)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "dicom-node migrate" in done.stderr
