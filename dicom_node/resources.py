@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dicom_node.archive import Archive
 from dicom_node.database.engine import Database
+from dicom_node.database.migrate import check_schema
 from dicom_node.domain.study import QuietPeriods
 from dicom_node.settings import Settings
 from dicom_node.wakeup import Ringer, ringer
@@ -33,8 +34,17 @@ class Resources:
 
 
 def open_resources(settings: Settings) -> Resources:
-    """Open the database and the archive; folders are made when missing."""
+    """Open the database and the archive; folders are made when missing.
+
+    Raises
+    ------
+    ConfigurationError
+        The database has another schema than this version of the software.
+    OutOfResources
+        The database cannot be reached.
+    """
     settings.run_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_schema(settings.effective_database_url)
     archive = Archive(
         settings.data_home.resolve() / "archive",
         minimum_free_bytes=settings.minimum_free_space_mb * 2**20,

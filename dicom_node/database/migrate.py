@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dicom_node.database.engine import sqlite_engine
+from dicom_node.errors import ConfigurationError, OutOfResources
 
 _LOCK = 0x6469636F6D
 """Advisory lock of PostgreSQL, so that two nodes that start together migrate once."""
@@ -38,6 +39,24 @@ def current_revision(url: str) -> str | None:
 def newest_revision() -> str | None:
     """Return the revision that this version of the software wants."""
     return ScriptDirectory(str(files("migrations"))).get_current_head()
+
+
+def check_schema(url: str) -> None:
+    """Check that the database has the schema that this version of the software wants.
+
+    Raises
+    ------
+    ConfigurationError
+        It has another one, or none.
+    OutOfResources
+        It cannot be reached.
+    """
+    try:
+        found = current_revision(url)
+    except sa.exc.OperationalError as error:
+        raise OutOfResources("database unavailable (OperationalError)") from error
+    if found != newest_revision():
+        raise ConfigurationError("the database: its schema is not this version's; run `dicom-node migrate`")
 
 
 def differences(url: str) -> list[object]:
