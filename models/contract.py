@@ -82,7 +82,7 @@ class GateSettings(_Frozen):
     least_resemblance: float
     most_distance: float
     validation_pass_share: float
-    known_refusals: dict[str, str] = Field(default_factory=dict)
+    refused_share: dict[str, float] = Field(default_factory=dict, description="what else was shown to it")
 
 
 class TrainingSummary(_Frozen):
@@ -128,6 +128,9 @@ class ModelCard(_Frozen):
     validation: SetScores
     validation_by_source: dict[str, SetScores]
     external: dict[str, SetScores]
+    unknown_labels: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="rows of labels that the model does not know, by its answer"
+    )
     border_baselines: tuple[BorderBaseline, ...]
     limits: tuple[str, ...]
     intended_use: str = RESEARCH_USE

@@ -21,6 +21,7 @@ class ImageRow:
     group: str
     part: str
     sha256: str
+    licence: str = ""
 
     @property
     def stratum(self) -> tuple[str, str]:
@@ -58,6 +59,7 @@ def _row(path: Path, number: int, fields: dict[str, str]) -> ImageRow:
         group=fields["group"] or fields["file"],
         part=fields["part"],
         sha256=fields.get("sha256") or "",
+        licence=fields.get("licence") or "",
     )
 
 

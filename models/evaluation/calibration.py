@@ -28,7 +28,7 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
 
 
 def operating_points(answers: Answers, *, seed: int) -> dict[str, OperatingPoint]:
-    """Return each label's threshold with the highest sensitivity + specificity - 1 (Youden), with its figures.
+    """Return each label's threshold of highest sensitivity + specificity - 1 (Youden), with its figures.
 
     The figures are those of the rows that the threshold was chosen on, so they flatter it a little.
     """

@@ -28,7 +28,8 @@ class Answers:
     @property
     def answer(self) -> npt.NDArray[np.int64]:
         """(n,) index of the most probable label."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        best: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return best
 
     def subset(self, chosen: npt.NDArray[np.bool_]) -> "Answers":
         """Return the chosen rows."""
