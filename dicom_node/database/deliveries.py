@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicom_node.database import audit_trail, jobs
-from dicom_node.database.statements import insert_or_ignore
+from dicom_node.database.statements import insert_or_ignore, locked
 from dicom_node.database.tables import analyses, deliveries, studies
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.delivery import Delivery, DeliveryState
@@ -122,7 +122,12 @@ def postpone_delivery(
 
 
 def close_study_when_settled(session: Session, study_id: int, *, now: datetime) -> None:
-    """Move a COMPLETE study to DONE once no Analysis and no Delivery of it is open."""
+    """Move a COMPLETE study to DONE once no Analysis and no Delivery of it is open.
+
+    Who settles at the same moment waits here, so that the last one sees what the others did: without the
+    lock, neither of two would see the other's end and the study would stay open for ever.
+    """
+    session.execute(locked(session, sa.select(studies.c.id).where(studies.c.id == study_id)))
     open_analyses = sa.exists().where(analyses.c.study_id == study_id, analyses.c.state.in_(_OPEN_ANALYSES))
     open_deliveries = sa.exists().where(
         analyses.c.study_id == study_id,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicom_node.database import audit_trail
+from dicom_node.database.statements import lock_table
 from dicom_node.database.tables import models
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.finding import ModelIdentity
@@ -33,6 +34,7 @@ def register_models(
     ConfigurationError
         A version is known with other weights: one version must be one set of weights, for ever.
     """
+    lock_table(session, models)  # workers start together
     for model in registered:
         known = session.execute(
             sa.select(models).where(

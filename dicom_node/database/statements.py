@@ -24,14 +24,21 @@ def upsert(session: Session, table: sa.Table, keys: dict[str, Any], values: dict
 def locked(session: Session, statement: sa.Select[Any]) -> sa.Select[Any]:
     """Lock the selected rows until the transaction ends, waiting for others who hold them.
 
-    SQLite needs nothing: a writing transaction already is alone.
+    SQLite needs nothing: a writing transaction already is alone. The lock is the weaker one that lets others
+    insert rows which refer to the locked one, or two workers of one study would wait for each other.
     """
-    return statement.with_for_update() if is_postgresql(session) else statement
+    return statement.with_for_update(key_share=True) if is_postgresql(session) else statement
 
 
 def locked_free(session: Session, statement: sa.Select[Any]) -> sa.Select[Any]:
     """Lock those of the selected rows that nobody else holds, and leave out the others."""
-    return statement.with_for_update(skip_locked=True) if is_postgresql(session) else statement
+    return statement.with_for_update(skip_locked=True, key_share=True) if is_postgresql(session) else statement
+
+
+def lock_table(session: Session, table: sa.Table) -> None:
+    """Let nobody else write to the table until the transaction ends; reading goes on."""
+    if is_postgresql(session):
+        session.execute(sa.text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def is_postgresql(session: Session) -> bool:
