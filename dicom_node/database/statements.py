@@ -32,7 +32,9 @@ def locked(session: Session, statement: sa.Select[Any]) -> sa.Select[Any]:
 
 def locked_free(session: Session, statement: sa.Select[Any]) -> sa.Select[Any]:
     """Lock those of the selected rows that nobody else holds, and leave out the others."""
-    return statement.with_for_update(skip_locked=True, key_share=True) if is_postgresql(session) else statement
+    return (
+        statement.with_for_update(skip_locked=True, key_share=True) if is_postgresql(session) else statement
+    )
 
 
 def lock_table(session: Session, table: sa.Table) -> None:
