@@ -103,7 +103,9 @@ def _meaning(parameter: Any) -> str:
     choices = list(kind) if isinstance(kind, type) and issubclass(kind, Enum) else []
     allowed = " One of " + ", ".join(f"`{choice.value}`" for choice in choices) + "." if choices else ""
     default = parameter.default
-    shown = "" if callable(default) or default in {None, "", False} else f" Default: `{default}`."
+    of_this_machine = isinstance(default, Path) and default.is_absolute()
+    unsaid = callable(default) or of_this_machine or default in {None, "", False}
+    shown = "" if unsaid else f" Default: `{default}`."
     return f"{parameter.help or ''}{allowed}{shown}".strip()
 
 
