@@ -1,4 +1,4 @@
-"""The main job from end to end: studies go in over DICOM, reports come back over DICOM, everything can be shown."""
+"""The main job from end to end: studies go in and reports come back over DICOM, and everything can be shown."""
 
 import argparse
 import json
@@ -40,7 +40,9 @@ def main() -> int:
     home.mkdir(parents=True, exist_ok=True)
     receive = orthanc_receiver if options.peer == "orthanc" else pynetdicom_receiver
     with receive(home / "pacs") as receiver, node(home, receiver.destination) as port:
-        console.print(f"node DICOM_NODE@127.0.0.1:{port}, results go to {receiver.destination} ({receiver.title})")
+        console.print(
+            f"node DICOM_NODE@127.0.0.1:{port}, results go to {receiver.destination} ({receiver.title})"
+        )
         studies = demo_studies(home / "phantom")
         for study in studies:
             send(study, port)
@@ -156,7 +158,7 @@ def _show_results(item: dict[str, Any], receiver: Receiver, home: Path, *, with_
         dataset: Dataset = dcmread(path)
         console.print(f"{dataset.Modality:3} {path}", soft_wrap=True)
         if dataset.Modality == "SR" and with_tree:
-            console.print(render_tree(dataset), highlight=False)
+            console.print("\n".join(render_tree(dataset)), highlight=False, markup=False, soft_wrap=True)
         if dataset.Modality != "SR":
             picture = write_picture(dataset, home / f"heatmap-{dataset.SOPInstanceUID[-12:]}.png")
             console.print(f"PNG {picture}", soft_wrap=True)

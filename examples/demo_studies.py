@@ -63,9 +63,10 @@ def _chest_ct(phantom_folder: Path) -> DemoStudy:
             paths=tuple(real),
             must_be_analysed=True,
         )
+    phantom_folder.mkdir(parents=True, exist_ok=True)
     return DemoStudy(
         title="chest CT PHANTOM",
         origin="CT, a drawn phantom, no patient: the real series is not here",
-        paths=tuple(synthetic.write_study(synthetic.chest_ct_phantom(), phantom_folder)),
+        paths=tuple(synthetic.write_all(synthetic.ct_series(slices=24, size=256), phantom_folder)),
         must_be_analysed=True,
     )

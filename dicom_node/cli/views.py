@@ -99,7 +99,8 @@ def show_audit(settings: Settings, wanted: AuditFilter, *, limit: int, as_json: 
 
 def show_report(path: Path) -> None:
     """Show a structured report as a tree."""
-    typer.echo(render_tree(dcmread(path)))
+    for line in render_tree(dcmread(path)):
+        typer.echo(line)
 
 
 def verdict(analysis: Analysis) -> str:
