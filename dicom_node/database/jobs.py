@@ -84,6 +84,18 @@ def mark_queued(session: Session, queue: Queue, *, window: int, now: datetime) -
     return job_ids
 
 
+def take_back_rings(session: Session, job_ids: Iterable[JobId], *, reason: str, now: datetime) -> None:
+    """Move jobs whose ring did not get out back to READY; one that was claimed meanwhile is left alone."""
+    rows = session.execute(
+        sa.update(jobs)
+        .where(jobs.c.id.in_(list(job_ids)), jobs.c.state == JobState.QUEUED.value)
+        .values(state=JobState.READY.value)
+        .returning(jobs.c.id)
+    )
+    taken_back = [JobId(row.id) for row in rows]
+    _audit(session, Action.JOB_REAPED, taken_back, "dispatcher", now, detail={"reason": reason})
+
+
 def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now: datetime) -> Lease | None:
     """Take the job; None when someone else has it, or it is settled: the message was an old one.
 

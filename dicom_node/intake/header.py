@@ -1,0 +1,160 @@
+"""Read from an Instance's header what the node enters of it, and nothing more."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.dataelem import RawDataElement
+from pydicom.errors import InvalidDicomError
+from pydicom.valuerep import TEXT_VR_DELIMS
+
+from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
+from dicom_node.domain.study import InstanceHeader
+from dicom_node.errors import InstanceRefused, RefusalReason
+from dicom_node.intake.pixel_extent import PixelFacts, check_pixels_are_whole
+from dicom_node.results.provenance import is_own_output
+
+_IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_TEXTS = {
+    "Modality": 16,
+    "PatientID": 64,
+    "IssuerOfPatientID": 64,
+    "PatientName": 400,
+    "PatientBirthDate": 8,
+    "PatientSex": 16,
+    "AccessionNumber": 64,
+    "StudyDate": 8,
+    "StudyTime": 16,
+    "StudyDescription": 64,
+    "SeriesNumber": 16,
+    "SeriesDescription": 64,
+    "BodyPartExamined": 16,
+}
+"""Keyword and the most characters that are entered (PS3.5 Table 6.2-1); the file keeps all of them."""
+
+_PIXEL_FACTS = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated")
+_PROVENANCE = ("Manufacturer", "ContributingEquipmentSequence")
+_WANTED = (*_IDENTITY, *_TEXTS, *_PIXEL_FACTS, *_PROVENANCE)
+_UNPARSABLE = (
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    InvalidDicomError,
+    Warning,
+)
+"""What pydicom raises on hostile bytes; it names no family for it."""
+_LONGEST_VALUE = "256 KB"
+"""A longer value is left in the file: no hostile length makes the node read a whole file into memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedHeader:
+    """What the data set of an offered Instance says of itself."""
+
+    instance: InstanceHeader
+    made_by_this_software: bool
+
+
+def read_header(part: Path, *, sop_instance_uid: str, transfer_syntax_uid: str) -> OfferedHeader:
+    """Return what the header says, after checking that the pixel data are all there.
+
+    Parameters
+    ----------
+    part
+        A Part 10 file.
+    sop_instance_uid
+        Of the command, for the refusal.
+    transfer_syntax_uid
+        As negotiated: it decides how the data set is read, whatever a file meta group inside may say.
+
+    Raises
+    ------
+    InstanceRefused
+        The data set ends too early or cannot be parsed.
+    """
+    try:
+        with part.open("rb") as file:
+            dataset = dcmread(
+                file, stop_before_pixels=True, specific_tags=list(_WANTED), defer_size=_LONGEST_VALUE
+            )
+            facts = PixelFacts(*(_number(dataset, keyword) for keyword in _PIXEL_FACTS))
+            check_pixels_are_whole(file, facts, sop_instance_uid, transfer_syntax_uid)
+            return OfferedHeader(
+                instance=_header_of(dataset, transfer_syntax_uid),
+                made_by_this_software=is_own_output(dataset),
+            )
+    except _UNPARSABLE as error:
+        raise InstanceRefused(
+            sop_instance_uid, RefusalReason.TRUNCATED, f"not parsed ({type(error).__name__})"
+        ) from error
+
+
+def _header_of(dataset: Dataset, transfer_syntax_uid: str) -> InstanceHeader:
+    encodings = _encodings(dataset)
+    text = {keyword: _text(dataset, keyword, encodings)[:length] for keyword, length in _TEXTS.items()}
+    return InstanceHeader(
+        study_instance_uid=StudyInstanceUID(_ascii(dataset, "StudyInstanceUID")),
+        series_instance_uid=SeriesInstanceUID(_ascii(dataset, "SeriesInstanceUID")),
+        sop_instance_uid=SOPInstanceUID(_ascii(dataset, "SOPInstanceUID")),
+        sop_class_uid=_ascii(dataset, "SOPClassUID"),
+        transfer_syntax_uid=transfer_syntax_uid,
+        modality=text["Modality"],
+        patient_id=text["PatientID"],
+        issuer_of_patient_id=text["IssuerOfPatientID"],
+        patient_name=text["PatientName"],
+        patient_birth_date=text["PatientBirthDate"],
+        patient_sex=text["PatientSex"],
+        accession_number=text["AccessionNumber"],
+        study_date=text["StudyDate"],
+        study_time=text["StudyTime"],
+        study_description=text["StudyDescription"],
+        series_number=text["SeriesNumber"],
+        series_description=text["SeriesDescription"],
+        body_part_examined=text["BodyPartExamined"],
+    )
+
+
+def _raw(dataset: Dataset, keyword: str) -> bytes:
+    """Return the encoded value: pydicom's own checks would warn, with the value, of what peers write."""
+    element: object = dataset.get_item(keyword) if keyword in dataset else None
+    if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
+        return element.value
+    return b""
+
+
+def _ascii(dataset: Dataset, keyword: str) -> str:
+    return _raw(dataset, keyword).decode("ascii", "replace").strip("\0 ")
+
+
+def _number(dataset: Dataset, keyword: str) -> int | None:
+    """Return a US or IS value; None when it is absent or not a number."""
+    raw = _raw(dataset, keyword)
+    if keyword != "NumberOfFrames":  # IS, the others are US
+        _, is_little_endian = dataset.original_encoding
+        return int.from_bytes(raw[:2], "little" if is_little_endian else "big") if raw else None
+    digits = raw.strip(b"\0 ")
+    return int(digits) if digits.isdigit() else None
+
+
+def _encodings(dataset: Dataset) -> list[str]:
+    names = _raw(dataset, "SpecificCharacterSet").decode("ascii", "replace").strip("\0 ")
+    try:
+        return convert_encodings([name.strip() for name in names.split("\\")])
+    except (LookupError, UserWarning):
+        return ["iso8859"]
+
+
+def _text(dataset: Dataset, keyword: str, encodings: list[str]) -> str:
+    value = _raw(dataset, keyword)
+    try:
+        decoded = decode_bytes(value, encodings, TEXT_VR_DELIMS)
+    except (LookupError, UnicodeError, UserWarning):
+        decoded = value.decode("ascii", "replace")
+    return decoded.replace("\0", "").strip()

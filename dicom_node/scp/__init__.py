@@ -1,0 +1,1 @@
+"""The door for DICOM peers: associations, C-ECHO, C-STORE."""
