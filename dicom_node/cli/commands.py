@@ -23,7 +23,9 @@ class JoinedCommands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command, loading the package that brings it."""
         for entry_point in entry_points(group=OWN_COMMANDS, name=cmd_name):
-            return typer.main.get_command(entry_point.load())
+            command = typer.main.get_command(entry_point.load())
+            command.name = cmd_name
+            return command
         return super().get_command(ctx, cmd_name)
 
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dicom_node.cli.commands import app
 from dicom_node.domain.audit import Action
 from dicom_node.settings import Settings
 from scripts.reference import commands, commands_page, settings_page
@@ -54,6 +56,12 @@ def test_every_command_is_documented() -> None:
     page = (DOCS / "commands.md").read_text()
     assert set(re.findall(r"^## (dicom-node .+)$", page, re.MULTILINE)) == {words for words, _ in commands()}
     assert page == commands_page(), "run .venv/bin/python scripts/reference.py"
+
+
+def test_help_names_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
+    first_words = {words.split()[1] for words, _ in commands()}
+    assert first_words <= set(re.findall(r"^[│|]?\s*([a-z]+) ", shown, re.MULTILINE))
 
 
 def test_every_audit_action_is_documented_and_written_somewhere() -> None:
