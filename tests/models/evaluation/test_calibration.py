@@ -1,0 +1,40 @@
+"""Temperature and thresholds do what they promise on made answers."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.evaluation.calibration import fit_temperature, operating_points, youden_threshold
+from models.evaluation.metrics import Answers
+
+
+def test_a_temperature_undoes_overconfidence() -> None:
+    draw = torch.Generator().manual_seed(3)
+    honest = torch.randn(4000, 3, generator=draw) * 2
+    truth = torch.distributions.Categorical(logits=honest).sample()
+    assert fit_temperature(honest * 2.5, truth) == pytest.approx(2.5, rel=0.1)
+    assert fit_temperature(honest, truth) == pytest.approx(1.0, rel=0.1)
+
+
+def test_the_threshold_splits_what_can_be_split() -> None:
+    probability = np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9])
+    present = np.array([False, False, False, True, True, True])
+    assert youden_threshold(probability, present) == pytest.approx(0.5)
+
+
+def test_an_operating_point_reports_the_figures_at_its_threshold() -> None:
+    draw = np.random.default_rng(1)
+    truth = draw.integers(0, 2, 300)
+    positive = np.clip(draw.normal(0.35 + 0.3 * truth, 0.15), 0.01, 0.99)
+    answers = Answers(
+        labels=("no", "yes"),
+        truth=truth.astype(np.int64),
+        probabilities=np.stack([1 - positive, positive], axis=1),
+        groups=tuple(str(i) for i in range(300)),
+    )
+    point = operating_points(answers, seed=1)["yes"]
+    flagged = positive >= point.threshold
+    assert point.sensitivity.value == pytest.approx(flagged[truth == 1].mean(), abs=1e-3)
+    assert point.specificity.value == pytest.approx((~flagged[truth == 0]).mean(), abs=1e-3)
+    assert point.sensitivity.low is not None
+    assert point.sensitivity.low <= point.sensitivity.value
