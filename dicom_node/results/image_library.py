@@ -3,6 +3,7 @@
 import copy
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 _ALWAYS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns")
 # the number of values that highdicom reads without a default (TID 1603, TID 1604), by Modality
@@ -32,5 +33,6 @@ def library_entry(image: Dataset) -> Dataset:
 
 
 def _values(image: Dataset, keyword: str) -> int:
-    """The number of values of an attribute, none where it is absent or empty."""
-    return image[keyword].VM if keyword in image else 0
+    """The number of values of an attribute that are there: a real one wrote ``\\`` for an orientation."""
+    value = image.get(keyword)
+    return sum(each not in (None, "") for each in (value if isinstance(value, MultiValue) else [value]))

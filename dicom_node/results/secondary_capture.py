@@ -55,8 +55,6 @@ def build_radiograph_heatmap(
     header = complete_header(context.ordered_sources[0])
     heatmap = _secondary_capture(context, SecondaryCaptureImageStorage)
     heatmap.PatientOrientation = film.get("PatientOrientation") or ""
-    if film.get("Laterality"):
-        heatmap.Laterality = film.Laterality
     _derive_from(heatmap, [film], [], "YES" if on_source_grid else "NO")
     _set_pixels(heatmap, with_captions(frame[np.newaxis], [_caption(context)]))
     return finish(heatmap, context, header)
@@ -109,8 +107,9 @@ def build_volume_heatmap(
     captions = [[*_caption(context), label] for label in labels]
     _set_pixels(heatmap, with_captions(blend(pixels, saliency), captions))
     heatmap.NumberOfFrames = len(sources)
-    heatmap.FrameLabelVector = labels
-    heatmap.FrameIncrementPointer = [Tag("FrameLabelVector")]
+    if len(sources) > 1:  # a single frame has no increment (PS3.3 C.7.6.6)
+        heatmap.FrameLabelVector = labels
+        heatmap.FrameIncrementPointer = [Tag("FrameLabelVector")]
     planes = [plane_of(source, frame) for source, frame in zip(sources, frames, strict=True)]
     _place_in_patient(heatmap, [plane for plane in planes if plane is not None], sources[0])
     return finish(heatmap, context, header)
@@ -241,8 +240,9 @@ def _place_in_patient(heatmap: Dataset, planes: Sequence[Plane], source: Dataset
     heatmap.FrameOfReferenceUID = source.FrameOfReferenceUID
     heatmap.PositionReferenceIndicator = source.get("PositionReferenceIndicator") or ""
     heatmap.PatientOrientation = planes[0].patient_orientation
-    heatmap.SliceLocationVector = [f"{plane.location:.3f}" for plane in planes]
-    heatmap.FrameIncrementPointer = [Tag("SliceLocationVector"), Tag("FrameLabelVector")]
+    if len(planes) > 1:
+        heatmap.SliceLocationVector = [f"{plane.location:.3f}" for plane in planes]
+        heatmap.FrameIncrementPointer = [Tag("SliceLocationVector"), Tag("FrameLabelVector")]
 
     measures, orientation, shared = Dataset(), Dataset(), Dataset()
     measures.PixelSpacing = list(planes[0].spacing)

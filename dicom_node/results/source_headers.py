@@ -3,6 +3,7 @@
 import copy
 
 from highdicom.sr import CodedConcept
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
@@ -19,6 +20,7 @@ _TYPE_2 = (  # Patient and General Study modules, PS3.3 C.7.1.1 and C.7.2.1
     "ReferringPhysicianName",
     "StudyID",
 )
+_DEIDENTIFICATION = {"DeidentificationMethod", "DeidentificationMethodCodeSequence"}
 _PIXEL_GROUPS = 0x7FE0
 
 
@@ -28,17 +30,23 @@ def complete_header(source: Dataset) -> Dataset:
     Without pixel and private data, text decoded, every Type 2 attribute of patient and study there (empty
     where it was missing: real devices leave them out), Patient's Sex one of the standard's or empty.
     """
+    source.walk(_decode)  # text of sequence items too, while it is known which character set they follow
     header = Dataset()
     for element in source:
         if element.tag.group < _PIXEL_GROUPS and not element.tag.is_private:
             header.add(copy.deepcopy(element))
-    header.decode()
     for keyword in _TYPE_2:
         if header.get(keyword) is None:
             setattr(header, keyword, "")
     if header.PatientSex not in ("M", "F", "O"):
         header.PatientSex = ""
+    if header.get("PatientIdentityRemoved") == "YES" and not _DEIDENTIFICATION & set(header.dir()):
+        header.DeidentificationMethod = "not told by the source"  # Type 1C, PS3.3 C.7.1.1
     return header
+
+
+def _decode(_item: Dataset, element: DataElement) -> None:
+    """Nothing to do: pydicom decodes an element when it is first looked at."""
 
 
 def nameless(header: Dataset) -> Dataset:

@@ -141,6 +141,18 @@ def test_frames_of_an_enhanced_ct_are_named_and_placed() -> None:
     assert list(first.ImagePositionPatient) == [99.5, -301.5, -149]
 
 
+def test_a_single_key_slice_needs_no_frame_increment() -> None:
+    series = ct_series(1)
+    heatmap = build_volume_heatmap(
+        ct_context(series),
+        pixels=picture(128, 128)[np.newaxis],
+        saliency=hot_spot(128, 128)[np.newaxis],
+        sources=series,
+    )
+    assert heatmap.NumberOfFrames == 1
+    assert not {"FrameIncrementPointer", "FrameLabelVector", "SliceLocationVector"} & set(heatmap.dir())
+
+
 def test_what_does_not_fit_together_is_refused() -> None:
     series, film = ct_series(2), digital_radiograph()
     context = ct_context(series)

@@ -39,8 +39,7 @@ def test_a_japanese_name_arrives_byte_for_byte() -> None:
     film.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
     film.PatientName = JAPANESE
     film.ReferringPhysicianName = "Isya^Hanako=医者^花子"
-    received = as_received(film)
-    for output in map(reread, film_outputs(received)):
+    for output in map(reread, film_outputs(as_received(film))):
         assert output.get_item("PatientName").value == as_received(film).get_item("PatientName").value
         assert list(output.SpecificCharacterSet) == ["", "ISO 2022 IR 87"]
         assert output.PatientName == JAPANESE
@@ -115,6 +114,14 @@ def test_a_sex_that_the_standard_does_not_know_is_left_empty() -> None:
     film = digital_radiograph()
     film.add_new("PatientSex", "CS", "FEMALE")
     assert [output.PatientSex for output in film_outputs(film)] == ["", ""]
+
+
+def test_a_removed_identity_says_how_even_if_the_source_did_not() -> None:
+    film = digital_radiograph()
+    film.PatientIdentityRemoved = "YES"
+    assert complete_header(film).DeidentificationMethod == "not told by the source"
+    film.DeidentificationMethod = "by hand"
+    assert complete_header(film).DeidentificationMethod == "by hand"
 
 
 def test_pixels_and_private_elements_stay_behind() -> None:

@@ -229,6 +229,12 @@ def test_an_image_that_tells_no_geometry_is_described_by_what_it_tells() -> None
     assert list(items(full, "Horizontal Pixel Spacing"))
 
 
+def test_an_orientation_of_empty_values_is_not_described() -> None:
+    film = digital_radiograph()
+    film.PatientOrientation = ["", ""]
+    assert not list(items(film_outputs(film)[0], "Patient Orientation Row"))
+
+
 def test_of_several_images_somebody_must_say_which_illustrates() -> None:
     with pytest.raises(ValueError, match="illustrates"):
         build_report(ct_context(ct_series()), heatmap=None, illustrations=[])
