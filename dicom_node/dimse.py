@@ -15,8 +15,8 @@ from pynetdicom.events import Event
 
 from dicom_node.domain.identifiers import SOPInstanceUID, derived_uid, is_uid
 
-# pynetdicom's documented switches: files are sent as they lie there, never decoded and encoded again, which may
-# change them; and PDUs are not logged, which costs time and would write attributes into the log.
+# pynetdicom's documented switches: files are sent as they lie there, never decoded and encoded again, which
+# may change them; and PDUs are not logged, which costs time and would write attributes into the log.
 _config.STORE_SEND_CHUNKED_DATASET = True
 _config.LOG_HANDLER_LEVEL = "none"
 
@@ -61,6 +61,7 @@ class Status(IntEnum):
     CANNOT_UNDERSTAND = 0xC000  # Cxxx
     COERCION_OF_DATA_ELEMENTS = 0xB000  # warning: stored
     ELEMENTS_DISCARDED = 0xB006  # warning: stored
+    STORED_UNLIKE_SOP_CLASS = 0xB007  # warning: stored
     PROCESSING_FAILURE = 0x0110  # PS3.7 Annex C
     DUPLICATE_SOP_INSTANCE = 0x0111  # PS3.7 Annex C
     INVALID_SOP_INSTANCE = 0x0117  # PS3.7 Annex C
@@ -89,8 +90,8 @@ def is_temporary(status: int) -> bool:
 
 def describe(status: int) -> str:
     """Return the status in figures and words, for people."""
-    words = (_WORDS[code] for code in (status, status & 0xFF00, status & 0xF000) if code in _WORDS)
-    return f"{status:04X}H {next(words, 'unknown')}"
+    family = status & (0xF000 if status & 0xF000 == Status.CANNOT_UNDERSTAND else 0xFF00)
+    return f"{status:04X}H {_WORDS.get(status) or _WORDS.get(family) or 'unknown'}"
 
 
 def set_nodelay(event: Event) -> None:
