@@ -26,12 +26,14 @@ FROM ${BASE_IMAGE}
 RUN useradd --system --uid 10001 --create-home dicom-node \
     && install --directory --owner=dicom-node --mode=0700 /var/lib/dicom-node
 COPY --from=build /opt/dicom-node /opt/dicom-node
+COPY docker/healthy.py /opt/dicom-node/healthy.py
 ENV PATH=/opt/dicom-node/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DICOM_NODE_DATA_HOME=/var/lib/dicom-node
 USER 10001
 WORKDIR /var/lib/dicom-node
 VOLUME /var/lib/dicom-node
-HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 CMD ["dicom-node", "status", "--json"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["python", "/opt/dicom-node/healthy.py"]
 ENTRYPOINT ["dicom-node"]
 CMD ["worker", "run", "--queue", "analysis", "--slot", "analysis-0"]

@@ -1,5 +1,6 @@
 """No engine builds the images here, so what can be judged without one is: lint, schema, names and secrets."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dicom_node import readiness
 from dicom_node.settings import Settings
 from scripts.reference import commands
 
@@ -73,6 +75,29 @@ def test_an_image_runs_as_nobody_special_and_checks_its_health(dockerfile: Path)
     instructions = [line.split(" ", 1) for line in dockerfile.read_text().splitlines() if line[:1].isupper()]
     assert ["USER", "10001"] in instructions
     assert sum(name == "HEALTHCHECK" for name, _ in instructions) == 1
+
+
+def test_a_container_is_healthy_while_its_process_is_ready_and_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOM_NODE_DATA_HOME", str(tmp_path))
+    run_home = Settings().run_home
+    run_home.mkdir()
+    assert not is_healthy()
+    readiness.announce(run_home, "dispatcher")
+    assert is_healthy()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(timeout=30)
+    (run_home / "dispatcher.ready.json").write_text(
+        json.dumps({"process": "dispatcher", "pid": ended.pid, "port": None})
+    )
+    assert not is_healthy()
+
+
+def is_healthy() -> bool:
+    check = subprocess.run([sys.executable, DOCKER / "healthy.py"], capture_output=True, check=False)
+    assert check.stderr == b""
+    return check.returncode == 0
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
