@@ -72,3 +72,7 @@ class ConfigurationError(DicomNodeError):
 
 class BrokerUnavailable(Temporary):
     """No broker could be started or reached."""
+
+
+class StartFailed(DicomNodeError):
+    """A process of the node kept ending, or was not ready in time, while the node was starting."""

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dicom_node.database.engine import sqlite_engine
+from dicom_node.errors import OutOfResources
 from dicom_node.errors import ConfigurationError, OutOfResources
 
 _LOCK = 0x6469636F6D
@@ -19,7 +20,13 @@ _LOCK = 0x6469636F6D
 
 
 def upgrade(url: str) -> None:
-    """Run every migration that the database does not have yet: all of them, or none."""
+    """Run every migration that the database does not have yet: all of them, or none.
+
+    Raises
+    ------
+    OutOfResources
+        The database cannot be reached or written.
+    """
     with _alone(url) as connection:
         command.upgrade(_config(connection), "head")
 
@@ -76,16 +83,21 @@ def _alone(url: str) -> Iterator[sa.Connection]:
     Python's SQLite driver by itself commits before every DDL statement, and a migration that died half way
     would leave tables that no revision knows.
     """
-    if sa.make_url(url).get_backend_name() == "postgresql":
-        with _disposed(sa.create_engine(url)) as engine, engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            yield connection
-        return
+    on_postgresql = sa.make_url(url).get_backend_name() == "postgresql"
+    with _disposed(sa.create_engine(url) if on_postgresql else _sqlite_alone(url)) as engine:
+        try:
+            with engine.begin() as connection:
+                if on_postgresql:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise OutOfResources(f"the database cannot be migrated: {error.orig}") from error
+
+
+def _sqlite_alone(url: str) -> sa.Engine:
     if database := sa.make_url(url).database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine_alone = sqlite_engine(sa.make_url(url), "BEGIN IMMEDIATE", foreign_keys="OFF")
-    with _disposed(engine_alone) as engine, engine.begin() as connection:
-        yield connection
+    return sqlite_engine(sa.make_url(url), "BEGIN IMMEDIATE", foreign_keys="OFF")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from dicom_node.database import migrate
+from dicom_node.errors import OutOfResources
 
 
 def table_names(url: str) -> set[str]:
@@ -71,10 +72,15 @@ def test_a_migration_that_dies_half_way_leaves_nothing(empty_database_url: str) 
     engine = sa.create_engine(empty_database_url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE outputs (id INTEGER)"))
-    with pytest.raises(sa.exc.DBAPIError):
+    with pytest.raises((OutOfResources, sa.exc.ProgrammingError), match="outputs"):
         migrate.upgrade(empty_database_url)
     assert table_names(empty_database_url) <= {"outputs", "alembic_version"}
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE outputs"))
     migrate.upgrade(empty_database_url)
     assert migrate.differences(empty_database_url) == []
+
+
+def test_a_server_that_does_not_answer_is_out_of_resources() -> None:
+    with pytest.raises(OutOfResources, match="cannot be migrated"):
+        migrate.upgrade("postgresql+psycopg://nobody@127.0.0.1:1/node?connect_timeout=2")

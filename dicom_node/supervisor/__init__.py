@@ -1,0 +1,1 @@
+"""`dicom-node up`: the whole node as one supervised process tree."""
