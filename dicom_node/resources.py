@@ -30,6 +30,7 @@ class Resources:
 
     def close(self) -> None:
         """Close what was opened."""
+        self.dispatcher_bell.close()
         self.database.close()
 
 

@@ -26,6 +26,10 @@ class Ringer(Protocol):
         """Wake the dispatcher, if there is one."""
         ...
 
+    def close(self) -> None:
+        """Give back what was opened; a ring afterwards wakes nobody."""
+        ...
+
 
 class Listener(Protocol):
     """The dispatcher's end."""
@@ -65,6 +69,10 @@ class DatagramRinger:
         with suppress(OSError):
             self._socket.sendto(b"!", self._path)
 
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
 
 class DatagramListener:
     """Listens on a unix datagram socket; the newest listener has the path."""
@@ -98,6 +106,7 @@ class NotifyRinger:
     def __init__(self, url: str) -> None:
         self._connection_string = _libpq(url)
         self._wanted = threading.Event()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -109,18 +118,28 @@ class NotifyRinger:
                 self._thread = threading.Thread(target=self._notify, name="notify-ringer", daemon=True)
                 self._thread.start()
 
+    def close(self) -> None:
+        """End the thread and its connection."""
+        self._closed.set()
+        self._wanted.set()
+        with self._lock:
+            if self._thread is not None:
+                self._thread.join()
+
     def _notify(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 with psycopg.connect(self._connection_string, autocommit=True) as connection:
-                    while True:
-                        self._wanted.wait()
-                        self._wanted.clear()
-                        connection.execute(f"NOTIFY {CHANNEL}")
+                    self._notify_on(connection)
             except psycopg.Error as error:
                 logger.warning("dispatcher not rung", extra={"error": type(error).__name__})
                 self._wanted.set()
-                time.sleep(_RECONNECT_AFTER_S)
+                self._closed.wait(_RECONNECT_AFTER_S)
+
+    def _notify_on(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
+        while self._wanted.wait() and not self._closed.is_set():
+            self._wanted.clear()
+            connection.execute(f"NOTIFY {CHANNEL}")
 
 
 class NotifyListener:

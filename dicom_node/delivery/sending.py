@@ -51,7 +51,7 @@ def deliver(resources: Resources, held: Lease, delivery: Delivery, *, actor: str
 
 def backoff(settings: Settings, attempts: int) -> timedelta:
     """Return how long to wait after so many failed attempts: doubling, bounded, with a tenth of jitter."""
-    doubled = settings.delivery_first_backoff * 2 ** min(attempts - 1, 20)
+    doubled = settings.delivery_first_backoff * float(2 ** min(attempts - 1, 20))
     return min(doubled, settings.delivery_longest_backoff) * random.uniform(0.9, 1.1)
 
 
