@@ -6,13 +6,10 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from dicom_node.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.domain.finding import OutputRole
-from dicom_node.domain.identifiers import derived_uid
 from dicom_node.results.codes import PROCESSING_EQUIPMENT, coding_schemes
 from dicom_node.results.provenance import MANUFACTURER, ResultContext
-
-IMPLEMENTATION_CLASS_UID = derived_uid("implementation-class")
-IMPLEMENTATION_VERSION_NAME = "DICOM_NODE_0_1"  # SH, PS3.7 D.3.3.2.3
 
 _SERIES_NUMBERS = {OutputRole.REPORT: 9101, OutputRole.HEATMAP: 9102}
 _SERIES_SUBJECTS = {OutputRole.REPORT: "report", OutputRole.HEATMAP: "heat map NOT DIAGNOSTIC"}

@@ -31,8 +31,8 @@ class ResultContext:
     Raises
     ------
     ValueError
-        Nothing was found or read, a source is of another study, a probability is none, the time has no zone
-        or the qualification is not one of the standard's.
+        Nothing was found or read, a source is of another study, a probability is none, the explained
+        condition was not found, the time has no zone or the qualification is not one of the standard's.
     """
 
     analysis_id: AnalysisId
@@ -68,6 +68,8 @@ class ResultContext:
             raise ValueError("every source must be of the study that the result is about")
         if any(not 0 <= finding.probability <= 1 for finding in self.findings):
             raise ValueError("a probability lies in 0..1")
+        if self.explained_condition not in {None, *(finding.condition for finding in self.findings)}:
+            raise ValueError("the heat map must explain one of the findings")
         if self.created_at.tzinfo is None:
             raise ValueError("created_at must know its time zone")
         if self.content_qualification not in CONTENT_QUALIFICATIONS:

@@ -190,6 +190,8 @@ def _measurement_group(
 
 def _algorithm(context: ResultContext, finding: Finding) -> AlgorithmIdentification:
     """TID 4019, with all that decided this finding."""
+    weights = context.model.weights_sha256
+    named = any(weights in parameter for parameter in context.parameters)
     return AlgorithmIdentification(
         name=ascii_text(context.model.name),
         version=ascii_text(context.model.version),
@@ -197,7 +199,7 @@ def _algorithm(context: ResultContext, finding: Finding) -> AlgorithmIdentificat
         parameters=(
             f"operating point={finding.operating_point:g}",
             *map(ascii_text, context.parameters),
-            f"weights sha256={context.model.weights_sha256}",
+            *(() if named else (f"weights sha256={weights}",)),
             f"input sha256={context.input_digest}",
         ),
     )

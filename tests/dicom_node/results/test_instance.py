@@ -7,7 +7,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_node.results.instance import IMPLEMENTATION_CLASS_UID, ascii_text, encode
+from dicom_node.dimse import IMPLEMENTATION_CLASS_UID
+from dicom_node.results.instance import ascii_text, encode
 from dicom_node.results.structured_report import Illustration, build_report
 from tests.synthetic.results_inputs import (
     computed_radiograph,

@@ -95,6 +95,7 @@ def test_without_a_usable_offset_the_time_is_that_of_this_machine(offset: str | 
         ({"study_instance_uid": "1.2.3"}, "study that the result is about"),
         ({"findings": (replace(FILM_FINDINGS[0], probability=float("nan")),)}, "probability"),
         ({"created_at": datetime(2026, 11, 22)}, "time zone"),
+        ({"explained_condition": Condition.NON_COVID}, "must explain one of the findings"),
         ({"content_qualification": "PERFECT"}, "no Content Qualification"),
     ],
 )

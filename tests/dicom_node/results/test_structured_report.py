@@ -103,6 +103,13 @@ def test_what_decided_a_finding_stands_beside_it() -> None:
     ]
 
 
+def test_weights_that_the_parameters_name_are_named_once() -> None:
+    film = film_context(digital_radiograph())
+    report = report_of(replace(film, parameters=(f"weights SHA-256 {'ab' * 32}",)))
+    group = next(items(report, "Measurement Group"))
+    assert sum("ab" * 32 in item.TextValue for item in items(group, "Algorithm Parameters")) == 1
+
+
 def test_the_film_is_source_and_illustration() -> None:
     film = digital_radiograph()
     report, heatmap = film_outputs(film)
