@@ -91,10 +91,12 @@ def export(recipe: Recipe, workspace: Workspace, weights_dir: Path, advance: Adv
     statistics, gate = _gate(material, validation)
     folder = weights_dir / recipe.name / recipe.version
     folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / "model.partial"
     tensors = stored_tensors(material.network)
     tensors |= statistics.tensors() if statistics else {}
-    save_file(tensors, folder / "model.safetensors")
-    card = _card(material, validation, gate, weights_digest(folder / "model.safetensors"))
+    save_file(tensors, partial)
+    card = _card(material, validation, gate, weights_digest(partial))
+    partial.replace(folder / "model.safetensors")
     (folder / "manifest.json").write_text(card_text(card), encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text(markdown(card), encoding="utf-8")
     return Exported(card=card.model_copy(update={"folder": folder}), folder=folder)

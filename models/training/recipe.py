@@ -82,8 +82,8 @@ CXR = Recipe(
     preprocessing=Preprocessing(input_size=299, common_size=224, window=None),
     phases=(
         Phase(until=0.5, size=160, optimiser=Optimiser.ADAM, rate=1e-3, last_rate=5e-4),
-        Phase(until=0.72, size=224, optimiser=Optimiser.ADAM, rate=5e-4, last_rate=2e-4),
-        Phase(until=0.92, size=299, optimiser=Optimiser.ADAM, rate=2e-4, last_rate=1e-5),
+        Phase(until=0.82, size=160, optimiser=Optimiser.ADAM, rate=5e-4, last_rate=5e-5),
+        Phase(until=0.95, size=299, optimiser=Optimiser.ADAM, rate=2e-4, last_rate=1e-5),
         Phase(until=1.0, size=299, optimiser=Optimiser.SGD, rate=0.01, last_rate=1e-4),
     ),
     # no mirror: the heart's side is anatomy on a film
@@ -104,7 +104,8 @@ CT = Recipe(
     preprocessing=Preprocessing(input_size=256, common_size=224, window=LUNG_WINDOW),
     phases=(
         Phase(until=0.5, size=160, optimiser=Optimiser.ADAM, rate=1e-3, last_rate=4e-4),
-        Phase(until=0.92, size=256, optimiser=Optimiser.ADAM, rate=4e-4, last_rate=1e-5),
+        Phase(until=0.8, size=160, optimiser=Optimiser.ADAM, rate=4e-4, last_rate=5e-5),
+        Phase(until=0.95, size=256, optimiser=Optimiser.ADAM, rate=2e-4, last_rate=1e-5),
         Phase(until=1.0, size=256, optimiser=Optimiser.SGD, rate=0.01, last_rate=1e-4),
     ),
     augmentation=Augmentation(mirror=True, scale=0.25, gamma=0.45, contrast=0.4),
