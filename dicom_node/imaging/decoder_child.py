@@ -33,6 +33,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _NICENESS = 2
 _LONGEST_PATH = 1 << 16
+_LEAST_ROOM = 64 << 20
 _DAMAGE = (b"Corrupt JPEG data", b"Premature end of JPEG", b"size inconsistent with stream length")
 """What libjpeg and OpenJPEG only print when they have filled damaged parts with something."""
 
@@ -49,6 +50,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     warnings.simplefilter("ignore")
     config.settings.reading_validation_mode = config.IGNORE
+    bytearray(_LEAST_ROOM)  # or end here, not at the first film
     answers, remarks = _take_standard_streams()
     _write(answers, record(Record.READY))
     while (asked := _read_request()) is not None:
@@ -69,7 +71,7 @@ def _answer(kind: Request, path: Path, remarks: int) -> Iterator[Pieces]:
     except UnreadablePixels as error:
         yield error_record(str(error))
     except MemoryError:
-        yield error_record("decoding needs more memory than it is allowed")
+        yield error_record("decoding needs more memory than it is allowed", Record.LAST_ERROR)
         sys.exit(1)  # what is left of the memory may be in pieces
     except BaseException as error:  # noqa: BLE001 - the door of the parsers; a Rust panic is no Exception
         yield error_record(f"the file cannot be read: {type(error).__name__}")

@@ -71,6 +71,11 @@ class DecoderProcess:
         """Process id of the child."""
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the child is dead already, which is no fault of the next file."""
+        return self._is_ready and self._process.poll() is not None
+
     def ask(self, kind: Request, path: Path) -> Iterator[tuple[Record, bytearray]]:
         """Yield the FILM or SLICE records of a file.
 
@@ -93,6 +98,8 @@ class DecoderProcess:
                     return
                 case Record.ERROR:
                     raise UnreadablePixels(parse_error(body))
+                case Record.LAST_ERROR:
+                    raise ChildLost(parse_error(body))
                 case _:
                     yield answered, body
 

@@ -151,7 +151,9 @@ class DecoderPool:
                 child.kill()
 
     def _fulfil(self, number: int, order: _Order[Radiograph] | _Order[tuple[CtSlice, ...]]) -> None:
-        child = self._children.get(number) or self._start_child(number)
+        child = self._children.get(number)
+        if child is None or child.has_ended:
+            child = self._start_child(number)
         if child is None:
             order.future.set_exception(OutOfResources("no decoder can be started"))
             return
@@ -159,11 +161,12 @@ class DecoderPool:
             order.fulfil(child)
         except ChildLost as lost:
             logger.warning("decoder replaced", extra={"reason": str(lost)})
-            child.kill()
-            del self._children[number]
             self._start_child(number)
 
     def _start_child(self, number: int) -> DecoderProcess | None:
+        former = self._children.pop(number, None)
+        if former is not None:
+            former.kill()
         try:
             self._children[number] = DecoderProcess(self._limits)
         except OSError as error:

@@ -32,6 +32,8 @@ class Record(Enum):
     SLICE = b"SLIC"
     DONE = b"DONE"
     ERROR = b"ERRR"
+    LAST_ERROR = b"LAST"
+    """As ERROR, and the child ends itself: it is not fit for another file."""
 
 
 class MalformedRecord(Exception):
@@ -57,6 +59,7 @@ _LONGEST = {
     Record.SLICE: _SLICE.size + 2 * MAXIMUM_PIXELS_PER_FRAME,
     Record.DONE: 0,
     Record.ERROR: _LONGEST_ERROR,
+    Record.LAST_ERROR: _LONGEST_ERROR,
 }
 
 
@@ -71,9 +74,9 @@ def record(kind: Record, *parts: bytes | memoryview) -> list[bytes | memoryview]
     return [HEADER.pack(kind.value, sum(len(part) for part in parts)), *parts]
 
 
-def error_record(reason: str) -> list[bytes | memoryview]:
+def error_record(reason: str, kind: Record = Record.ERROR) -> list[bytes | memoryview]:
     """Return the record that a file could not be decoded."""
-    return record(Record.ERROR, reason.encode()[:_LONGEST_ERROR])
+    return record(kind, reason.encode()[:_LONGEST_ERROR])
 
 
 def film_record(film: Radiograph) -> list[bytes | memoryview]:
