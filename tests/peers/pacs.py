@@ -71,19 +71,20 @@ class Received:
 
 
 class Pacs:
-    """A receiving PACS on loopback; a context manager."""
+    """A receiving PACS, on loopback unless told otherwise; a context manager."""
 
     def __init__(
         self,
         *,
         ae_title: str = "PACS",
+        host: str = "127.0.0.1",
         port: int = 0,
         folder: Path | None = None,
         sop_classes: tuple[str, ...] = STORAGE,
         transfer_syntaxes: tuple[str, ...] = USUAL_SYNTAXES,
         calling_ae_titles: tuple[str, ...] = (),
     ) -> None:
-        self.ae_title, self.port = ae_title, port
+        self.ae_title, self.host, self.port = ae_title, host, port
         self._folder = folder
         self._entity = AE(ae_title)
         self._entity.maximum_pdu_size = dimse.MAXIMUM_PDU_SIZE
@@ -104,7 +105,7 @@ class Pacs:
 
     @property
     def destination(self) -> Destination:
-        return Destination(ae_title=AETitle(self.ae_title), host="127.0.0.1", port=self.port)
+        return Destination(ae_title=AETitle(self.ae_title), host=self.host, port=self.port)
 
     def __enter__(self) -> Self:
         self.come_up()
@@ -123,7 +124,7 @@ class Pacs:
             (evt.EVT_C_STORE, self._store),
         ]
         self._server = self._entity.make_server(
-            ("127.0.0.1", self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
+            (self.host, self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
         )
         self._entity._servers.append(self._server)  # start_server does so, but polls for its end each 0.5 s
         self.port = self._server.server_address[1]

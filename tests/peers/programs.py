@@ -33,8 +33,12 @@ def _postgresql_folders() -> list[Path]:
     return sorted(_POSTGRESQL_FOLDERS.glob("*/bin"), key=lambda folder: -int(folder.parent.name))
 
 
-def _missing(what: str) -> NoReturn:
-    reason = f"{what} is not installed; ./scripts/setup test-peers installs it on Debian"
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for the reason, or fail it where peers must be there."""
     if os.environ.get("DICOM_NODE_REQUIRE_PEERS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _missing(what: str) -> NoReturn:
+    unavailable(f"{what} is not installed; ./scripts/setup test-peers installs it on Debian")

@@ -1,0 +1,126 @@
+"""A real Orthanc as PACS and as sender, in a network namespace of its own: it listens on every interface."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dicom_node.domain.delivery import Destination
+from dicom_node.domain.identifiers import AETitle
+from tests.peers.private_network import PrivateProcess, in_private_network
+from tests.peers.programs import require
+
+_DICOM_PORT, _HTTP_PORT = 4242, 8042  # its own namespace: always free
+_CONFIGURATION = {
+    "Name": "test peer",
+    "DicomAet": "ORTHANC",
+    "DicomPort": _DICOM_PORT,
+    "DicomCheckCalledAet": True,
+    "DicomAlwaysAllowStore": True,
+    "DicomAlwaysAllowEcho": True,
+    "HttpPort": _HTTP_PORT,
+    "RemoteAccessAllowed": True,
+    "AuthenticationEnabled": False,
+    "OverwriteInstances": False,
+    "Plugins": [],
+}
+
+
+class Orthanc:
+    """An empty Orthanc; a context manager."""
+
+    def __init__(self) -> None:
+        self._program = require("Orthanc")
+        self._running = ExitStack()
+        self._private: PrivateProcess | None = None
+
+    def __enter__(self) -> Self:
+        folder = Path(tempfile.mkdtemp(prefix="dn-orthanc-"))
+        with ExitStack() as starting:
+            starting.callback(shutil.rmtree, folder, ignore_errors=True)
+            configuration = folder / "orthanc.json"
+            stored = {"StorageDirectory": str(folder / "stored"), "IndexDirectory": str(folder / "stored")}
+            configuration.write_text(json.dumps({**_CONFIGURATION, **stored}))
+            log = folder / "log"
+            self._private = starting.enter_context(
+                in_private_network(
+                    [self._program, configuration],
+                    log=log,
+                    environment={**os.environ, "TCP_NODELAY": "1"},  # DCMTK's, else 40 ms a message
+                )
+            )
+            self._wait_until_it_answers(log)
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    @property
+    def destination(self) -> Destination:
+        return Destination(ae_title=AETitle("ORTHANC"), host=self._link.its_address, port=_DICOM_PORT)
+
+    @property
+    def pid(self) -> int:
+        return self._link.process.pid
+
+    @property
+    def our_address(self) -> str:
+        """The address on which an SCP of ours must listen so that Orthanc can send to it."""
+        return self._link.our_address
+
+    def rest(self, path: str, body: object = None, *, method: str | None = None) -> bytes:
+        """Ask its REST API; a body is sent as JSON (POST unless told otherwise), bytes as they are."""
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://{self._link.its_address}:{_HTTP_PORT}{path}", data=content, method=method
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer: bytes = response.read()
+        return answer
+
+    def instances(self) -> list[str]:
+        """Return Orthanc's identifiers of what it holds."""
+        found: list[str] = json.loads(self.rest("/instances"))
+        return found
+
+    def file(self, identifier: str) -> bytes:
+        """Return an instance as the Part 10 file that Orthanc keeps."""
+        return self.rest(f"/instances/{identifier}/file")
+
+    def upload(self, path: Path) -> str:
+        """Give it an instance over REST; return its identifier."""
+        answer: dict[str, Any] = json.loads(self.rest("/instances", path.read_bytes()))
+        return str(answer["ID"])
+
+    def send(self, identifiers: list[str], destination: Destination) -> dict[str, Any]:
+        """Let it C-STORE instances to an SCP of ours that listens on ``our_address``; return its report."""
+        modality = {"AET": destination.ae_title, "Host": destination.host, "Port": destination.port}
+        self.rest("/modalities/node", modality, method="PUT")
+        answer: dict[str, Any] = json.loads(self.rest("/modalities/node/store", identifiers))
+        return answer
+
+    @property
+    def _link(self) -> PrivateProcess:
+        assert self._private is not None, "not started"
+        return self._private
+
+    def _wait_until_it_answers(self, log: Path) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.rest("/system")
+                return
+            except (urllib.error.URLError, OSError) as error:
+                if self._link.process.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"Orthanc did not start:\n{log.read_text()[-3000:]}") from error
+            time.sleep(0.02)
