@@ -89,6 +89,22 @@ def export(
 
 
 @app.command()
+def explain(
+    name: Name,
+    picture: Annotated[
+        Path, typer.Argument(help="A chest film as PNG or JPEG, white is dense.", exists=True)
+    ],
+    out: Annotated[Path, typer.Option(help="Where the heat map is written, as PNG.")] = Path("explained.png"),
+    weights: Weights = None,
+    json: Json = False,
+) -> None:
+    """Read one film and draw which places speak for the most probable finding."""
+    from models.commands.explaining import run_explanation
+
+    raise typer.Exit(run_explanation(name, picture, out, weights, as_json=json))
+
+
+@app.command()
 def evaluate(  # noqa: PLR0913, PLR0917  the options of a command
     name: Name,
     manifest: Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from models.catalog import installed, load
@@ -67,8 +68,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory, runner: CliRunner) -> Path:
 
 def draw_all(folder: Path) -> None:
     """Draw both manifests' pictures."""
-    from PIL import Image
-
     (folder / "data").mkdir()
     noise = np.random.default_rng(5)
     for manifest, rows in (("cxr.csv", _film_rows(dict)), ("ct.csv", _slice_rows(dict))):
@@ -226,3 +225,25 @@ def test_missing_data_is_one_line_and_exit_code_one(runner: CliRunner, tmp_path:
     )
     assert told.exit_code == 1
     assert "ct.csv" in told.output
+
+
+def test_a_film_is_explained_as_a_picture_of_its_own_size(
+    shop: Path, runner: CliRunner, tmp_path: Path
+) -> None:
+    out = tmp_path / "heat.png"
+    arguments = [
+        str(shop / "data" / "cxr0.png"),
+        "--weights",
+        str(shop / "weights"),
+        "--out",
+        str(out),
+        "--json",
+    ]
+    told = runner.invoke(app, ["explain", "cxr-mobilenetv3-dynamic", *arguments])
+    assert told.exit_code == 0, told.output
+    assert set(json.loads(told.output)["probabilities"]) >= {"covid19", "normal"}
+    with Image.open(out) as picture:
+        assert picture.size == (40, 44)
+    refused = runner.invoke(app, ["explain", "ct-resnet18-dynamic", *arguments])
+    assert refused.exit_code == 1
+    assert "HU" in refused.output
