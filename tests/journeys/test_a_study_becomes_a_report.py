@@ -47,7 +47,7 @@ def test_a_chest_film_comes_back_as_report_and_heatmap(
 
 
 @pytest.mark.parametrize(
-    ("name", "because"), [("RG3_UNCR.dcm", "EXTREMITY"), ("693_UNCR.dcm", "lung")], ids=["ankle", "head CT"]
+    ("name", "because"), [("RG3_UNCR.dcm", "EXTREMITY"), ("693_UNCR.dcm", "HEAD")], ids=["ankle", "head CT"]
 )
 def test_what_no_model_can_read_is_not_analysed_and_says_why(
     node: RunningNode, pacs: Pacs, modality: Sender, tmp_path: Path, name: str, because: str
