@@ -1,6 +1,7 @@
 """The life of a worker process: open, take back what a predecessor held, listen, close."""
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import closing
 from uuid import UUID
@@ -38,7 +39,7 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
         timeout_s=settings.decoder_timeout.total_seconds(),
     )
     with closing(resources), closing(decoders):
-        models = LoadedModels(settings.weights_home, chosen_device(settings.device))
+        models = LoadedModels(settings.weights_home, chosen_device(settings.device, slot))
         with resources.database.begin() as session:
             now = resources.database.now(session)
             model_register.register_models(session, models.registered(), actor=f"worker:{slot}", now=now)
@@ -60,13 +61,20 @@ def run_delivery_worker(settings: Settings, slot: str) -> None:
         )
 
 
-def chosen_device(setting: str) -> str:
-    """Return the torch device of the setting: ``auto`` is the first GPU when there is one, else the CPU."""
+def chosen_device(setting: str, slot: str) -> str:
+    """Return the torch device of a worker.
+
+    ``auto`` is the CPU where there is no GPU; where there are several, the number at the end of the slot's name
+    decides, so that ``analysis-0`` and ``analysis-1`` have a GPU each.
+    """
     import torch
 
     if setting != "auto":
         return setting
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    number = re.search(r"\d+$", slot)
+    return f"cuda:{(int(number[0]) if number else 0) % torch.cuda.device_count()}"
 
 
 def _serve(

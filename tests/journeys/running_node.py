@@ -103,6 +103,8 @@ class RunningNode:
         return [event["action"] for event in reversed(events)]
 
     def pid_of(self, process: str) -> int:
+        if process == "broker":
+            return next((p.pid for p in self.processes() if p.name() == "valkey-server"), 0)
         said = readiness.read(self.run_home, process)
         assert said is not None, f"{process} is not ready"
         return said.pid
@@ -114,11 +116,13 @@ class RunningNode:
         return pid
 
     def wait_until_replaced(self, process: str, old_pid: int, within_s: float = 60) -> None:
-        def replaced() -> bool:
+        def is_replaced() -> bool:
+            if process == "broker":
+                return self.pid_of(process) not in {0, old_pid}
             said = readiness.read(self.run_home, process)
             return said is not None and said.pid != old_pid
 
-        wait_until(replaced, within_s, f"{process} to be started again")
+        wait_until(is_replaced, within_s, f"{process} to be started again")
 
     def processes(self) -> list[psutil.Process]:
         """Return every process of the tree."""
