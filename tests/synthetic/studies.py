@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, dcmwrite
+from pydicom.config import disable_value_validation
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -175,7 +176,8 @@ def stored_values(dataset: Dataset) -> npt.NDArray[np.uint16]:
 def part10(dataset: Dataset) -> bytes:
     """The dataset as a Part 10 file."""
     buffer = io.BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
+    with disable_value_validation():
+        dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
 
 
@@ -263,11 +265,12 @@ def _item(**attributes: Any) -> Dataset:
 
 
 def _with(dataset: Dataset, attributes: dict[str, Any]) -> Dataset:
-    for keyword, value in attributes.items():
-        if value is not None:
-            setattr(dataset, keyword, value)
-        elif keyword in dataset:
-            delattr(dataset, keyword)
+    with disable_value_validation():  # real devices write what the standard forbids
+        for keyword, value in attributes.items():
+            if keyword in dataset:
+                delattr(dataset, keyword)
+            if value is not None:
+                setattr(dataset, keyword, value)
     if hasattr(dataset, "file_meta"):
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "")
         dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
