@@ -4,9 +4,13 @@ import hashlib
 import os
 import re
 import subprocess
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("DICOM_NODE_DATA_DIR", ROOT.parent / "shared" / "data"))
@@ -63,3 +67,13 @@ def test_no_image_of_the_shared_data_was_committed() -> None:
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_lock_has_every_direct_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    names = {canonicalize_name(Requirement(text).name) for text in wanted}
+    locked = {
+        canonicalize_name(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()
+    }
+    assert names - locked == set(), "run ./scripts/lock"
