@@ -15,6 +15,7 @@ from torch.nn import functional
 from models.networks.dynamic_fusion import SCALES, DynamicFusion, FusionFeatures, PointwiseBranch
 
 GRID = 15  # cells a side, at least; equal cells keep every spatial mean exact
+MEETING_GRID = 128  # where the five maps are summed, so that a large film is interpolated once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +55,12 @@ def heat_map(explanation: Explanation, index: int, rows: int, columns: int) -> n
     The five maps are summed after bilinear interpolation; what has no place is left out, what speaks against
     the label is cut, and the strongest place becomes 1. All zero when nothing speaks for the label.
     """
-    total = torch.zeros((rows, columns))
+    total = torch.zeros((1, 1, MEETING_GRID, MEETING_GRID))
     for i, scale_map in enumerate(explanation.maps):
         placed = scale_map[index] - (explanation.offset[index] if i == SCALES - 1 else 0)
         cells = placed[None, None].float().cpu()
-        total += functional.interpolate(cells, size=(rows, columns), mode="bilinear")[0, 0]
-    positive = total.clamp(min=0)
+        total += functional.interpolate(cells, size=total.shape[-2:], mode="bilinear")
+    positive = functional.interpolate(total, size=(rows, columns), mode="bilinear")[0, 0].clamp_(min=0)
     strongest = float(positive.max())
     scaled: npt.NDArray[np.float32] = (positive / strongest if strongest > 0 else positive).numpy()
     return scaled
