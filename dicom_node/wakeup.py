@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from dicom_node.settings import Settings
 
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "dicom_node"
 _RECONNECT_AFTER_S = 1.0
+_CLOSE_WITHIN_S = 2.0
+# libpq's: seconds to connect, and keep-alives that find out within half a minute that a server is gone.
+_PATIENCE = {"connect_timeout": 2, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class Ringer(Protocol):
@@ -83,6 +87,7 @@ class DatagramListener:
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(path))
+        self._inode = path.stat().st_ino
 
     def wait(self, timeout_s: float) -> bool:
         """Sleep until somebody rings or the time is over; tell which."""
@@ -97,7 +102,9 @@ class DatagramListener:
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:  # else a newer listener has the path
+                self._path.unlink()
 
 
 class NotifyRinger:
@@ -105,41 +112,51 @@ class NotifyRinger:
 
     def __init__(self, url: str) -> None:
         self._connection_string = _libpq(url)
-        self._wanted = threading.Event()
-        self._closed = threading.Event()
+        self._changed = threading.Condition()
+        self._rung = False
+        self._closing = False
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
 
     def ring(self) -> None:
         """Wake the dispatcher, if there is one."""
-        self._wanted.set()
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._notify, name="notify-ringer", daemon=True)
+        with self._changed:
+            self._rung = True
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notify-ringer", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """End the thread and its connection."""
-        self._closed.set()
-        self._wanted.set()
-        with self._lock:
-            if self._thread is not None:
-                self._thread.join()
+        """End the thread and its connection, after a ring that is on its way if the database is there."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_WITHIN_S)
 
-    def _notify(self) -> None:
-        while not self._closed.is_set():
+    def _run(self) -> None:
+        while self._wait_for_ring():
             try:
                 with psycopg.connect(self._connection_string, autocommit=True) as connection:
                     self._notify_on(connection)
             except psycopg.Error as error:
                 logger.warning("dispatcher not rung", extra={"error": type(error).__name__})
-                self._wanted.set()
-                self._closed.wait(_RECONNECT_AFTER_S)
+                with self._changed:
+                    self._rung = True
+                    if self._changed.wait_for(lambda: self._closing, _RECONNECT_AFTER_S):
+                        return
 
     def _notify_on(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
-        while self._wanted.wait() and not self._closed.is_set():
-            self._wanted.clear()
+        while self._wait_for_ring():
+            with self._changed:
+                self._rung = False  # before NOTIFY: who rings meanwhile is to be heard
             connection.execute(f"NOTIFY {CHANNEL}")
+
+    def _wait_for_ring(self) -> bool:
+        """Sleep until somebody rang; False when there is nothing left to ring for."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._rung or self._closing)
+            return self._rung
 
 
 class NotifyListener:
@@ -157,6 +174,7 @@ class NotifyListener:
                 self._connection.execute(f"LISTEN {CHANNEL}")
                 return True
             rings = list(self._connection.notifies(timeout=max(0.0, timeout_s), stop_after=1))
+            rings += self._connection.notifies(timeout=0)
             return bool(rings)
         except psycopg.Error as error:
             logger.warning("cannot listen for rings", extra={"error": type(error).__name__})
@@ -176,6 +194,6 @@ def _is_postgresql(settings: Settings) -> bool:
 
 
 def _libpq(url: str) -> str:
-    """Return SQLAlchemy's URL as libpq understands it."""
+    """Return SQLAlchemy's URL as libpq understands it, with time-outs."""
     scheme, rest = url.split("://", 1)
-    return f"{scheme.split('+')[0]}://{rest}"
+    return make_conninfo(f"{scheme.split('+')[0]}://{rest}", **_PATIENCE)

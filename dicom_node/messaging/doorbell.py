@@ -13,6 +13,8 @@ from dicom_node.errors import BrokerUnavailable
 ANALYZE_TASK = "dicom_node.analyze"
 DELIVER_TASK = "dicom_node.deliver"
 
+_RING_WITHIN_S = 0.8
+
 TASK_OF_QUEUE = {Queue.ANALYSIS: ANALYZE_TASK, Queue.DELIVERY: DELIVER_TASK}
 
 
@@ -62,12 +64,24 @@ def celery_settings(broker_url: str) -> dict[str, Any]:
     }
 
 
+def publisher_settings(broker_url: str) -> dict[str, Any]:
+    """Return the same for the ringing end, which rather gives up than waits: the reaper rings again.
+
+    With the 10 s that a worker may wait, a broker that is frozen would hold the dispatcher up for that long.
+    """
+    settings = celery_settings(broker_url)
+    patience = {"socket_connect_timeout": _RING_WITHIN_S, "socket_timeout": _RING_WITHIN_S}
+    settings["broker_transport_options"] = {**settings["broker_transport_options"], **patience}
+    settings["broker_connection_timeout"] = _RING_WITHIN_S
+    return settings
+
+
 class Doorbell:
     """Rings workers by task name, never by importing them."""
 
     def __init__(self, broker_url: str) -> None:
         self._app = Celery("dicom-node-doorbell", set_as_current=False)
-        self._app.conf.update(celery_settings(broker_url))
+        self._app.conf.update(publisher_settings(broker_url))
 
     def ring(self, queue: Queue, job_id: JobId) -> None:
         """Tell one worker of the queue to come and look for the job.
@@ -75,7 +89,7 @@ class Doorbell:
         Raises
         ------
         BrokerUnavailable
-            The ring did not get out; the job is rung again by the reaper.
+            The ring did not get out within about a second; the job is rung again by the reaper.
         """
         try:
             self._app.send_task(
