@@ -1,5 +1,7 @@
 """Engines and transactions, on SQLite (WAL, FULL) and PostgreSQL."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -94,8 +96,8 @@ def sqlite_engine(url: sa.URL, begin: str, *, foreign_keys: Literal["ON", "OFF"]
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
-        connection.execute("PRAGMA busy_timeout=15000")
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"foreign_keys={foreign_keys}"):
+        _switch_to_wal(connection)
+        for pragma in ("busy_timeout=15000", "synchronous=FULL", f"foreign_keys={foreign_keys}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -103,3 +105,20 @@ def sqlite_engine(url: sa.URL, begin: str, *, foreign_keys: Literal["ON", "OFF"]
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Set the journal mode of the file, which may happen in several processes that start together.
+
+    Each then waits for the other to stop reading, until the busy time-out: so fail at once and try again.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

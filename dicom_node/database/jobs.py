@@ -244,6 +244,16 @@ def next_due(session: Session) -> datetime | None:
     return due
 
 
+def oldest_ring(session: Session, queue: Queue) -> datetime | None:
+    """Return when the job of the queue was rung that waits longest to be claimed; None when none waits."""
+    rung: datetime | None = session.execute(
+        sa.select(sa.func.min(jobs.c.queued_at)).where(
+            jobs.c.queue == queue.value, jobs.c.state == JobState.QUEUED.value
+        )
+    ).scalar_one()
+    return rung
+
+
 def counts(session: Session) -> dict[tuple[Queue, JobState], int]:
     """Return how many jobs each queue has in each state."""
     rows = session.execute(

@@ -12,7 +12,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dicom_node.database.engine import sqlite_engine
-from dicom_node.errors import OutOfResources
 from dicom_node.errors import ConfigurationError, OutOfResources
 
 _LOCK = 0x6469636F6D
@@ -38,7 +37,7 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def current_revision(url: str) -> str | None:
-    """Return the revision that the database has, None before the first migration."""
+    """Return the revision that the database has, None before the first migration; raises OutOfResources."""
     with _reading(url) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
@@ -58,11 +57,7 @@ def check_schema(url: str) -> None:
     OutOfResources
         It cannot be reached.
     """
-    try:
-        found = current_revision(url)
-    except sa.exc.OperationalError as error:
-        raise OutOfResources("database unavailable (OperationalError)") from error
-    if found != newest_revision():
+    if current_revision(url) != newest_revision():
         raise ConfigurationError("the database: its schema is not this version's; run `dicom-node migrate`")
 
 
@@ -84,14 +79,11 @@ def _alone(url: str) -> Iterator[sa.Connection]:
     would leave tables that no revision knows.
     """
     on_postgresql = sa.make_url(url).get_backend_name() == "postgresql"
-    with _disposed(sa.create_engine(url) if on_postgresql else _sqlite_alone(url)) as engine:
-        try:
-            with engine.begin() as connection:
-                if on_postgresql:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-                yield connection
-        except sa.exc.OperationalError as error:
-            raise OutOfResources(f"the database cannot be migrated: {error.orig}") from error
+    opened = sa.create_engine(url) if on_postgresql else _sqlite_alone(url)
+    with _disposed(opened) as engine, engine.begin() as connection:
+        if on_postgresql:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        yield connection
 
 
 def _sqlite_alone(url: str) -> sa.Engine:
@@ -110,6 +102,8 @@ def _reading(url: str) -> Iterator[sa.Connection]:
 def _disposed(engine: sa.Engine) -> Iterator[sa.Engine]:
     try:
         yield engine
+    except sa.exc.OperationalError as error:
+        raise OutOfResources(f"the database cannot be used: {error.orig}") from error
     finally:
         engine.dispose()
 

@@ -82,5 +82,5 @@ def test_a_migration_that_dies_half_way_leaves_nothing(empty_database_url: str) 
 
 
 def test_a_server_that_does_not_answer_is_out_of_resources() -> None:
-    with pytest.raises(OutOfResources, match="cannot be migrated"):
+    with pytest.raises(OutOfResources, match="cannot be used"):
         migrate.upgrade("postgresql+psycopg://nobody@127.0.0.1:1/node?connect_timeout=2")

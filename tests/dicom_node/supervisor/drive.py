@@ -1,4 +1,4 @@
-"""Run a tree of stand-ins: drive.py FOLDER STAGES, where a stage is NAME:WAY,NAME:WAY and stages are words."""
+"""Run a tree of stand-ins: drive.py FOLDER STAGE..., where a stage is NAME:WAY,NAME:WAY."""
 
 import logging
 import os

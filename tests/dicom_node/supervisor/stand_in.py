@@ -24,7 +24,7 @@ def stop(*_: object) -> None:
 
 note("start")
 signal.signal(signal.SIGTERM, stop)
-if way == "broken":
+if way == "broken" or (folder / f"{name}.broken").exists():
     sys.exit(3)
 if way == "slow":
     time.sleep(0.4)
@@ -34,11 +34,9 @@ if way == "parent":
 if way != "silent":
     part = folder / f"{name}.part"
     part.write_text(
-        json.dumps({"process": name, "pid": os.getpid(), "port": int(os.environ.get("PORT", 4711))})
+        json.dumps({"process": name, "pid": os.getpid(), "port": int(os.environ.get("PORT", "4711"))})
     )
     note("ready")
     part.replace(folder / f"{name}.ready.json")
-if way == "short":
-    sys.exit(4)
 while True:
     signal.pause()

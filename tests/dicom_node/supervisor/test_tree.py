@@ -162,14 +162,27 @@ def test_a_second_signal_does_not_wait_for_the_drain(grow: Grow) -> None:
 
 
 def test_the_pauses_between_starts_double_up_to_the_longest(grow: Grow) -> None:
-    tree = grow("worker:short")
-    wait_for(lambda: len(tree.noted("start", "worker")) >= 7, "seven starts")
-    gaps = [after.at - before.at for before, after in pairwise(tree.noted("start", "worker"))]
-    assert gaps[0] >= 0.1
-    assert gaps[1] >= 0.2
-    assert all(gap >= 0.4 for gap in gaps[2:])
-    assert gaps[0] < gaps[2]
-    assert gaps[5] < 1.6
+    tree = grow("worker:plain")
+    tree.wait_until_up()
+    (tree.folder / "worker.broken").touch()
+    os.kill(tree.noted("ready", "worker")[0].pid, signal.SIGKILL)
+    wait_for(lambda: len(tree.noted("start", "worker")) >= 6, "five starts in vain")
+    gaps = [after.at - before.at for before, after in pairwise(tree.noted("start", "worker")[1:])]
+    assert gaps[0] >= 0.2
+    assert all(gap >= 0.4 for gap in gaps[1:])
+    assert min(gaps[1:]) < 0.8
+
+
+def test_a_child_that_works_again_stays(grow: Grow) -> None:
+    tree = grow("worker:plain")
+    tree.wait_until_up()
+    broken = tree.folder / "worker.broken"
+    broken.touch()
+    os.kill(tree.noted("ready", "worker")[0].pid, signal.SIGKILL)
+    wait_for(lambda: len(tree.noted("start", "worker")) >= 3, "two starts in vain")
+    broken.unlink()
+    wait_for(lambda: len(tree.noted("ready", "worker")) == 2, "a start that works")
+    assert tree.stop() == 0
 
 
 def test_a_start_that_cannot_work_is_given_up_and_leaves_no_process(grow: Grow) -> None:
