@@ -16,6 +16,7 @@ from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources, open_resources
 from dicom_node.settings import Settings
 from worker.app import build_app, listen
+from worker.hearing import Hearing
 from worker.tasks import DeliveryDesk
 
 logger = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ def run_delivery_worker(settings: Settings, slot: str) -> None:
 def chosen_device(setting: str, slot: str) -> str:
     """Return the torch device of a worker.
 
-    ``auto`` is the CPU where there is no GPU; where there are several, the number at the end of the slot's name
-    decides, so that ``analysis-0`` and ``analysis-1`` have a GPU each.
+    ``auto`` is the CPU where there is no GPU; where there are several, the number at the end of the slot's
+    name decides, so that ``analysis-0`` and ``analysis-1`` have a GPU each.
     """
     import torch
 
@@ -80,7 +81,9 @@ def chosen_device(setting: str, slot: str) -> str:
 def _serve(
     resources: Resources, queue: Queue, do: Callable[[UUID], None], *, slot: str, concurrency: int
 ) -> None:
-    app = build_app(effective_broker_url(resources.settings), queue, do)
+    hearing = Hearing(resources, queue)
+    app = build_app(effective_broker_url(resources.settings), queue, hearing.noted(do))
+    hearing.watch()
     _take_back(resources, slot)
     # Celery would replace the handlers that configure_logging has set.
     setup_logging.connect(_keep_logging, weak=False)
