@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 DEAF_EXIT_CODE = 87
 PATIENCE = timedelta(seconds=15)
-"""An idle worker claims a rung job within milliseconds; shorter than the time after which it is rung again."""
+"""An idle worker claims a rung job within milliseconds; shorter than the wait for ringing it again."""
 _LOOK_EVERY_S = 3.0
 
 
