@@ -144,9 +144,8 @@ def _number(dataset: Dataset, keyword: str) -> int | None:
 
 
 def _encodings(dataset: Dataset) -> list[str]:
-    names = _raw(dataset, "SpecificCharacterSet").decode("ascii", "replace").strip("\0 ")
     try:
-        return convert_encodings([name.strip() for name in names.split("\\")])
+        return convert_encodings(dataset.get("SpecificCharacterSet"))
     except (LookupError, UserWarning):
         return ["iso8859"]
 

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from pynetdicom import evt
+from pynetdicom.events import Event
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from dicom_node.archive import Archive
@@ -54,6 +55,13 @@ class BoundedSocket(AssociationSocket):  # type: ignore[misc]  # pynetdicom is A
                     break
                 received += count
         return wanted[:received] if received < nr_bytes else wanted
+
+    def _shutdown_socket(self) -> None:
+        """Close, also when the peer was first: pynetdicom would then leave the descriptor open."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
 
 class HardenedServer(ThreadedAssociationServer):  # type: ignore[misc]
@@ -117,7 +125,7 @@ class HardenedServer(ThreadedAssociationServer):  # type: ignore[misc]
 
     def handle_error(self, request: socket.socket, client_address: Any) -> None:
         """Log what no one expected; the standard library would print it."""
-        logger.exception("connection not served", extra={"address": client_address[0]})
+        logger.exception("connection not served", extra={"address": client_address[0]})  # noqa: LOG004 - called in one
 
 
 class _ConnectionHandler(RequestHandler):  # type: ignore[misc]
@@ -132,12 +140,19 @@ class _ConnectionHandler(RequestHandler):  # type: ignore[misc]
         association.dul.event_queue.get_nowait()  # the transport indication of the socket that is replaced
         association.dul.socket = BoundedSocket(association, client_socket=self.request)
         association.dimse = SpoolingDimse(association, self.server.archive, connection)
+        association.bind(evt.EVT_CONN_CLOSE, _stop_waiting_for_a_request)
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
         association.start()
         try:
             association.join()
         finally:
             association.dimse.discard_spools()
+
+
+def _stop_waiting_for_a_request(event: Event) -> None:
+    """The peer left before its A-ASSOCIATE-RQ; pynetdicom's thread would wait for that all the same."""
+    if not event.assoc.dimse.connection.has_asked:
+        event.assoc.dul.to_user_queue.put(None)
 
 
 def hang_up(connection: Connection) -> None:

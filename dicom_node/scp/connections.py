@@ -71,6 +71,11 @@ class Connections:
                 lambda: not any(one.holds_association for one in self._open), at_most.total_seconds()
             )
 
+    def wait_for_the_last(self, at_most: timedelta) -> bool:
+        """Wait until every connection is closed and its thread is done; False when the time is over first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._open, at_most.total_seconds())
+
     def all(self) -> list[Connection]:
         """Return every open connection, the oldest first."""
         with self._changed:

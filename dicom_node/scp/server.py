@@ -33,6 +33,7 @@ from dicom_node.settings import Settings
 logger = logging.getLogger(__name__)
 
 DRAINING = timedelta(seconds=10)
+_CLOSING = timedelta(seconds=5)
 _COUNTED_BY_US = 1_000_000
 _LIMIT_EXCEEDED = (2, 3, 2)  # PS3.8 Table 9-21: transient, presentation related, local limit exceeded
 _REFUSALS = {3: "calling AE title not recognised", 7: "called AE title not recognised"}  # PS3.8 Table 9-21
@@ -65,6 +66,11 @@ class NodeServer:
         assert self._server is not None  # noqa: S101 - started
         return int(self._server.server_address[1])
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether any connection is open."""
+        return self._server is not None and bool(self._server.connections.all())
+
     def start(self) -> None:
         """Listen, and serve associations until :meth:`stop`.
 
@@ -87,7 +93,6 @@ class NodeServer:
                     (evt.EVT_C_STORE, self._on_store),
                     (evt.EVT_RELEASED, self._on_released),
                     (evt.EVT_ABORTED, self._on_aborted),
-                    (evt.EVT_CONN_CLOSE, self._on_aborted),
                 ],
                 archive=self._resources.archive,
                 maximum_associations=settings.maximum_associations,
@@ -114,6 +119,7 @@ class NodeServer:
                 association.abort()
         for connection in server.connections.all():
             hang_up(connection)
+        server.connections.wait_for_the_last(_CLOSING)
 
     def _application_entity(self) -> ApplicationEntity:
         settings = self._resources.settings
@@ -174,8 +180,8 @@ class NodeServer:
 
     def _on_aborted(self, event: Event) -> None:
         """An abort or a lost connection is no release: the studies wait for silence."""
-        if not event.assoc.is_released:
-            self._end_association(event)
+        logger.warning("association aborted", extra={"association": _connection(event).association_id})
+        self._end_association(event)
 
     def _end_association(self, event: Event) -> None:
         assert self._server is not None  # noqa: S101 - started
@@ -189,6 +195,8 @@ def serve(settings: Settings) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
+    # What hostile bytes make pynetdicom say, with a traceback each, is said here in one line each.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     resources = open_resources(settings)

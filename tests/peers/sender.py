@@ -1,15 +1,17 @@
 """A storage SCU that sends what it is told, also what no honest one would: any command, any bytes."""
 
+import socket
 from collections.abc import Sequence
 from io import BytesIO
 from types import TracebackType
 from typing import Self
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification
 
 from dicom_node.dimse import MAXIMUM_PDU_SIZE, SOP_CLASSES_READ
@@ -43,7 +45,12 @@ class Sender:
         entity.add_requested_context(Verification)
         for sop_class in sop_classes:
             entity.add_requested_context(sop_class, transfer_syntax)
-        self.association: Association = entity.associate("127.0.0.1", port, ae_title=called)
+        self._sockets: list[socket.socket] = []
+        self.association: Association = entity.associate(
+            "127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, self._remember_socket)]
+        )
+        if not self.association.is_established:
+            self.close()
 
     def __enter__(self) -> Self:
         assert self.association.is_established, self.association
@@ -52,8 +59,14 @@ class Sender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the association; pynetdicom leaves the socket open when the peer closes it first."""
         if self.association.is_established:
             self.association.release()
+        for transport in self._sockets:
+            transport.close()
 
     @property
     def rejection(self) -> tuple[int, int, int] | None:
@@ -93,7 +106,15 @@ class Sender:
         assert len(fragments) > 4
         for fragment in fragments[:4]:
             self.association.dul.send_pdu(fragment)
+        self.abort()
+
+    def abort(self) -> None:
+        """Abort the association."""
         self.association.abort()
+        self.close()
+
+    def _remember_socket(self, event: Event) -> None:
+        self._sockets.append(event.assoc.dul.socket.socket)
 
     def _context_id(self, sop_class_uid: str) -> int:
         return next(
