@@ -23,6 +23,11 @@ class Broker:
     def url(self) -> str:
         return effective_broker_url(self._settings)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -52,7 +57,10 @@ class Broker:
     def client(self) -> redis.Redis:
         """Return a connection that sees what the broker holds."""
         return redis.Redis(
-            unix_socket_path=str(self._settings.socket_path(SOCKET)), socket_timeout=1, retry=None
+            unix_socket_path=str(self._settings.socket_path(SOCKET)),
+            socket_timeout=1,
+            retry=None,
+            decode_responses=False,
         )
 
     def freeze(self) -> None:
