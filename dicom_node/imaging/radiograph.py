@@ -14,6 +14,7 @@ from dicom_node.imaging.stored_pixels import (
     StoredValues,
     frame_count,
     padding_mask,
+    sop_instance_uid,
     stored_frame,
     stored_range,
 )
@@ -74,7 +75,7 @@ def read_radiograph(dataset: Dataset) -> Radiograph:
     if padding is not None:
         pixels[padding] = 0
     return Radiograph(
-        sop_instance_uid=SOPInstanceUID(str(dataset.get("SOPInstanceUID", ""))),
+        sop_instance_uid=sop_instance_uid(dataset),
         pixels=pixels,
         spacing_mm=_spacing(dataset),
     )

@@ -6,6 +6,7 @@ from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from dicom_node.domain.identifiers import SOPInstanceUID, is_uid
 from dicom_node.errors import UnreadablePixels
 from dicom_node.imaging import jpeg_extended
 
@@ -47,6 +48,20 @@ def frame_count(dataset: Dataset) -> int:
     if rows * columns > MAXIMUM_PIXELS_PER_FRAME or rows * columns * frames > MAXIMUM_PIXELS_PER_INSTANCE:
         raise UnreadablePixels(f"{frames} x {rows} x {columns} pixels are above the limit")
     return frames
+
+
+def sop_instance_uid(dataset: Dataset) -> SOPInstanceUID:
+    """Return the SOP Instance UID, empty where it is absent.
+
+    Raises
+    ------
+    UnreadablePixels
+        It is malformed.
+    """
+    uid = str(dataset.get("SOPInstanceUID") or "")
+    if uid and not is_uid(uid):
+        raise UnreadablePixels("the SOP Instance UID is malformed")
+    return SOPInstanceUID(uid)
 
 
 def stored_frame(dataset: Dataset, index: int) -> StoredValues:

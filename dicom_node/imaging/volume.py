@@ -12,7 +12,13 @@ from pydicom import Dataset
 from dicom_node.domain.identifiers import SOPInstanceUID
 from dicom_node.errors import UnreadablePixels
 from dicom_node.imaging.planes import Plane, SpacingMm, dot, group_value, plane_of, spacing_of
-from dicom_node.imaging.stored_pixels import frame_count, padding_mask, stored_frame, stored_range
+from dicom_node.imaging.stored_pixels import (
+    frame_count,
+    padding_mask,
+    sop_instance_uid,
+    stored_frame,
+    stored_range,
+)
 
 Hounsfield = npt.NDArray[np.int16]
 
@@ -108,7 +114,7 @@ def _read_frame(dataset: Dataset, index: int) -> CtSlice:
     if plane is None:
         raise UnreadablePixels("the slice has no valid Image Position and Orientation (Patient)")
     return CtSlice(
-        sop_instance_uid=SOPInstanceUID(str(dataset.get("SOPInstanceUID", ""))),
+        sop_instance_uid=sop_instance_uid(dataset),
         frame_number=index + 1,
         hounsfield=_hounsfield(dataset, index),
         plane=plane,

@@ -272,6 +272,9 @@ def _with(dataset: Dataset, attributes: dict[str, Any]) -> Dataset:
             if value is not None:
                 setattr(dataset, keyword, value)
     if hasattr(dataset, "file_meta"):
-        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "")
-        dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
+        with disable_value_validation():
+            for keyword in ("SOPInstanceUID", "SOPClassUID"):
+                if f"MediaStorage{keyword}" in dataset.file_meta:
+                    delattr(dataset.file_meta, f"MediaStorage{keyword}")
+                setattr(dataset.file_meta, f"MediaStorage{keyword}", dataset.get(keyword, ""))
     return dataset

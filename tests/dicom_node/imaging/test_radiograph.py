@@ -171,6 +171,7 @@ def test_compression_does_not_change_the_image(transfer_syntax: str) -> None:
         ({"Rows": None}, "Rows"),
         ({"Rows": 60000, "Columns": 60000}, "above the limit"),
         ({"PixelData": b"\0\0"}, "less than expected"),
+        ({"SOPInstanceUID": "no UID"}, "SOP Instance UID"),
         ({"BitsStored": 0}, "BitsStored"),
         ({"BitsAllocated": 32, "BitsStored": 32}, "32 bits"),
         ({"PixelRepresentation": None}, "Pixel Representation"),
