@@ -134,9 +134,8 @@ def test_a_server_that_does_not_answer_is_out_of_resources() -> None:
     database.close()
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"])  # SQLite has no server
 def test_the_database_works_again_after_its_server_cut_every_connection(database: Database) -> None:
-    if not database.is_postgresql:
-        pytest.skip("SQLite has no server")
     with database.read() as session:
         session.execute(sa.text("SELECT 1"))
     with pytest.raises(OutOfResources), database.begin() as session:
