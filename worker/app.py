@@ -33,6 +33,7 @@ def listen(app: Celery, queue: Queue, *, slot: str, concurrency: int) -> None:
             f"--queues={queue.value}",
             f"--hostname={slot}@%h",
             "--loglevel=WARNING",
+            "--quiet",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",

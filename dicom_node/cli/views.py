@@ -1,7 +1,8 @@
 """`status`, `worklist`, `audit` and `report`: looking at the node from the command line."""
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from dicom_node.resources import open_resources
 from dicom_node.results.tree import render_tree
 from dicom_node.settings import Settings
 from dicom_node.web.health import node_status
+
+_WIDTH_OF_A_PIPE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ def show_worklist(settings: Settings, *, study: str, patient: str, limit: int, a
             "\n".join(verdict(analysis) for analysis in item.analyses) or "-",
             "\n".join(f"{d.destination} {d.state.value}" for d in item.deliveries) or "-",
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
     typer.echo("Research use, unverified: not for diagnosis.")
 
 
@@ -93,7 +96,8 @@ def show_audit(settings: Settings, wanted: AuditFilter, *, limit: int, as_json: 
     if as_json:
         typer.echo(json.dumps([event_as_json(event) for event in events], indent=2))
     else:
-        Console().print(_audit_table(events))
+        for line in _audit_lines(events):
+            typer.echo(line)
     return 0
 
 
@@ -185,19 +189,20 @@ def _analysis_as_json(analysis: Analysis) -> dict[str, object]:
     }
 
 
-def _audit_table(events: Iterable[RecordedEvent]) -> Table:
-    table = Table("when (UTC)", "action", "actor", "outcome", "object", "detail")
+def _audit_lines(events: Iterable[RecordedEvent]) -> Iterator[str]:
+    """One line an event, in columns: to be read, and to be searched with grep."""
     for recorded in events:
         event = recorded.event
-        table.add_row(
-            recorded.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-            event.action.value,
-            event.actor,
-            event.outcome.name.lower(),
-            event.subject or event.study_instance_uid,
-            ", ".join(f"{name}: {value}" for name, value in event.detail.items()),
-        )
-    return table
+        yield "  ".join(
+            [
+                recorded.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+                f"{event.action.value:24}",
+                f"{event.actor:20}",
+                f"{event.outcome.name.lower():15}",
+                event.subject or event.study_instance_uid or "-",
+                ", ".join(f"{name}: {value}" for name, value in event.detail.items()),
+            ]
+        ).rstrip()
 
 
 def _text(at: datetime | None) -> str | None:

@@ -67,7 +67,7 @@ class RunningNode:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "dicom_node.cli", "up"], env=self._environment, stderr=log, cwd=ROOT
             )
-        wait_until(self._is_up, 90, f"the node to be up, see {self.log_path}")
+        wait_until(self._is_up, 180, f"the node to be up, see {self.log_path}")
 
     def stop(self) -> int:
         assert self._process is not None
