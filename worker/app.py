@@ -27,13 +27,13 @@ def listen(app: Celery, queue: Queue, *, slot: str, concurrency: int) -> None:
     """Serve the queue until the process is told to stop; threads, never a fork after torch has started."""
     app.worker_main(
         [
+            "--quiet",
             "worker",
             "--pool=threads",
             f"--concurrency={concurrency}",
             f"--queues={queue.value}",
             f"--hostname={slot}@%h",
             "--loglevel=WARNING",
-            "--quiet",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",
