@@ -1,6 +1,7 @@
 """What SCP and SCU share of DIMSE: SOP Classes, status codes, limits, socket options, encoded bytes."""
 
 import socket
+import struct
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -8,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pydicom import uid
-from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pynetdicom import _config
 from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event
@@ -94,6 +95,10 @@ def describe(status: int) -> str:
     return f"{status:04X}H {_WORDS.get(status) or _WORDS.get(family) or 'unknown'}"
 
 
+_NEEDED = ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
+_UNPARSABLE = (EOFError, KeyError, ValueError, NotImplementedError, struct.error, BytesLengthException)
+
+
 def set_nodelay(event: Event) -> None:
     """Switch Nagle's algorithm off; bind to ``EVT_CONN_OPEN``.
 
@@ -127,13 +132,9 @@ def split_file_meta(path: Path) -> EncodedInstance:
     with path.open("rb") as file:
         if file.read(132)[128:] != b"DICM":
             raise ValueError("not a DICOM file (PS3.10 7.1)")
-    meta, offset = _split(path)
-    uids = [
-        str(meta.get(keyword, ""))
-        for keyword in ("MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID", "TransferSyntaxUID")
-    ]
+    uids, offset = _parse(path)
     if not all(is_uid(text) for text in uids):
-        raise ValueError("SOP Class, SOP Instance or Transfer Syntax UID is missing from the file meta")
+        raise ValueError("a UID is missing from the file meta, or malformed")
     return EncodedInstance(
         path=path,
         sop_class_uid=uids[0],
@@ -143,10 +144,10 @@ def split_file_meta(path: Path) -> EncodedInstance:
     )
 
 
-def _split(path: Path) -> tuple[Dataset, int]:
-    """Whatever a broken header makes pydicom raise means the same here."""
+def _parse(path: Path) -> tuple[list[str], int]:
+    """Return UIDs and offset; whatever a broken header makes pydicom raise means the same here."""
     try:
         meta, offset = split_dataset(path)
-    except (EOFError, KeyError, ValueError, NotImplementedError) as error:
+        return [str(meta.get(keyword, "")) for keyword in _NEEDED], offset
+    except _UNPARSABLE as error:
         raise ValueError("the File Meta Information cannot be parsed") from error
-    return meta, offset

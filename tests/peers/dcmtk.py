@@ -89,7 +89,10 @@ class StoreScp:
 def dcmsend(
     paths: Sequence[Path], destination: Destination, *, calling_ae_title: str = "DCMSEND"
 ) -> subprocess.CompletedProcess[str]:
-    """Send files, each with the Transfer Syntax that it has; folders are searched."""
+    """Send files, each with the Transfer Syntax that it has; folders are searched.
+
+    The return code does not tell whether the peer refused them; the report in ``stdout`` does.
+    """
     options = ["--decompress-never", "--no-uid-checks", "--scan-directories", "--recurse"]
     return _run("dcmsend", destination, calling_ae_title, [*options, "--max-pdu", "131072"], paths)
 

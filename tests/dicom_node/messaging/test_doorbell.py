@@ -19,7 +19,7 @@ from dicom_node.messaging.doorbell import Doorbell, celery_settings, publisher_s
 from dicom_node.settings import Settings
 from tests.peers.broker import Broker
 
-# Measured under kills of worker, broker, database and receiver (docs/decisions/0002): measure before a change.
+# Measured under kills of worker, broker, database, receiver (docs/decisions/0002): measure before a change.
 MEASURED = {
     "task_ignore_result": True,
     "result_backend": None,
