@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -41,5 +42,8 @@ def configure_logging(level: str, log_format: str, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("pynetdicom", "pydicom", "highdicom", "httpx", "alembic", "kombu", "celery"):
+    for chatty in ("pynetdicom", "highdicom", "httpx", "alembic", "kombu", "celery"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # pydicom quotes malformed values, a patient's too, in its log and in warnings
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
