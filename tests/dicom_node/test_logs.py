@@ -5,15 +5,16 @@ import sys
 PROGRAM = """
 import logging, sys
 from io import BytesIO
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from dicom_node.logs import configure_logging
 configure_logging(sys.argv[1], "json", "test")
 header = dcmread(BytesIO(sys.stdin.buffer.read()), force=True)
-header.PatientSex, header.PatientAge
+report = Dataset()
+report.PatientSex, report.PatientAge = header.PatientSex, header.PatientAge
 logging.getLogger("dicom_node.test").warning("header read", extra={"sop_instance_uid": "1.2"})
 """
 HEADER = b"\x10\x00\x40\x00CS\x06\x00secret" + b"\x10\x00\x10\x10AS\x06\x00SECRET"
-"""Patient's Sex and Age with values that their VRs forbid: pydicom quotes such values."""
+"""Patient's Sex and Age with values that their VRs forbid: pydicom quotes such values when they are copied into a report."""
 
 
 def test_malformed_patient_data_are_in_no_line_of_the_log() -> None:
