@@ -14,7 +14,7 @@ report.PatientSex, report.PatientAge = header.PatientSex, header.PatientAge
 logging.getLogger("dicom_node.test").warning("header read", extra={"sop_instance_uid": "1.2"})
 """
 HEADER = b"\x10\x00\x40\x00CS\x06\x00secret" + b"\x10\x00\x10\x10AS\x06\x00SECRET"
-"""Patient's Sex and Age with values that their VRs forbid: pydicom quotes such values when they are copied into a report."""
+"""Sex and Age with values that their VRs forbid: copied into a report, pydicom quotes them."""
 
 
 def test_malformed_patient_data_are_in_no_line_of_the_log() -> None:
