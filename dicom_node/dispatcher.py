@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
@@ -180,12 +181,21 @@ def run(settings: Settings) -> None:
     resources = open_resources(settings)
     bell = listener(settings)
     doorbell = Doorbell(effective_broker_url(settings))
+    _ring_for_no_job(doorbell)
     readiness.announce(settings.run_home, "dispatcher")
     turn_until(stopping, Dispatcher(resources, doorbell), bell)
     readiness.withdraw(settings.run_home, "dispatcher")
     doorbell.close()
     bell.close()
     resources.close()
+
+
+def _ring_for_no_job(doorbell: Doorbell) -> None:
+    """Pay for imports and the connection before a study waits for them; workers drop a ring without a job."""
+    try:
+        doorbell.ring(Queue.ANALYSIS, JobId(uuid.uuid4()))
+    except BrokerUnavailable:
+        logger.warning("the broker is not there yet")
 
 
 def turn_until(stopping: threading.Event, dispatcher: Dispatcher, bell: Listener) -> None:
