@@ -7,13 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
 from dicom_node import readiness
+from dicom_node.database import audit_trail
+from dicom_node.database.audit_trail import AuditQuery
+from dicom_node.database.engine import Database
+from dicom_node.domain.audit import Action
 from dicom_node.domain.delivery import Destination
 
 Found = TypeVar("Found")
@@ -101,6 +105,13 @@ class RunningNode:
         """Return the actions that the audit trail has of a study, oldest first."""
         events = self.command("audit", "--study", study_instance_uid, "--limit", "1000")
         return [event["action"] for event in reversed(events)]
+
+    def has_happened(self, study_instance_uid: str, action: Action) -> bool:
+        """Ask the database itself: a command takes longer to start than some things last."""
+        database = Database(f"sqlite:///{self.home / 'data' / 'node.sqlite'}")
+        with closing(database), database.read() as session:
+            query = AuditQuery(study_instance_uid=study_instance_uid, actions=(action,), limit=1)
+            return bool(audit_trail.search(session, query))
 
     def pid_of(self, process: str) -> int:
         if process == "broker":

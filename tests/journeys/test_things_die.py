@@ -6,6 +6,7 @@ import pytest
 from pydicom.uid import UID
 
 from dicom_node import scu
+from dicom_node.domain.audit import Action
 from tests.journeys.exchange import Sender, assert_exactly_one_result, results_at
 from tests.journeys.films import real_film, saved
 from tests.journeys.running_node import RunningNode, wait_until
@@ -18,10 +19,10 @@ pytestmark = pytest.mark.journey
 def test_the_worker_is_killed_while_it_reads(
     node: RunningNode, pacs: Pacs, modality: Sender, tmp_path: Path
 ) -> None:
-    series = synthetic.ct_series(study=911, slices=40, size=256)
+    series = synthetic.ct_series(study=911, slices=60, size=512)
     study = UID(series[0].StudyInstanceUID)
     modality.send(*synthetic.write_all(series, tmp_path))
-    wait_until(lambda: "analysis.started" in node.actions(study), 60, "the reading to start")
+    wait_until(lambda: node.has_happened(study, Action.ANALYSIS_STARTED), 60, "the reading to start")
 
     killed = node.kill("analysis-0")
 
