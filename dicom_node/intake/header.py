@@ -7,7 +7,7 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataelem import RawDataElement
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.valuerep import TEXT_VR_DELIMS
 
 from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
@@ -47,6 +47,7 @@ _UNPARSABLE = (
     EOFError,
     struct.error,
     InvalidDicomError,
+    BytesLengthException,
     Warning,
 )
 """What pydicom raises on hostile bytes; it names no family for it."""
@@ -90,7 +91,11 @@ def read_header(part: Path, *, sop_instance_uid: str, transfer_syntax_uid: str) 
                 instance=_header_of(dataset, transfer_syntax_uid),
                 made_by_this_software=is_own_output(dataset),
             )
-    except _UNPARSABLE as error:
+    except InstanceRefused:
+        raise
+    except (OSError, *_UNPARSABLE) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk, not pydicom
+            raise
         raise InstanceRefused(
             sop_instance_uid, RefusalReason.TRUNCATED, f"not parsed ({type(error).__name__})"
         ) from error
