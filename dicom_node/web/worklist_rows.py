@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from dicom_node.domain.delivery import Delivery, DeliveryState
-from dicom_node.domain.finding import Analysis, AnalysisState, Finding, Presence
+from dicom_node.domain.finding import Analysis, AnalysisState, Condition, Finding, Presence
 from dicom_node.domain.worklist import ROUTINE, URGENT, WorklistItem
+
+_HARMLESS = {Condition.NORMAL, Condition.NON_COVID}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,7 @@ def _said(analysis: Analysis) -> Note:
     model = str(analysis.model)
     match analysis.state:
         case AnalysisState.COMPLETED:
-            top = analysis.findings[0]
-            return Note(
-                text=f"{top.condition.title} {top.presence.value}",
-                tone="urgent" if _asks_for_attention(top) else "plain",
-                detail=f"{model}: probability {top.probability:.2f}, threshold {top.operating_point:.2f}",
-            )
+            return _verdict(analysis)
         case AnalysisState.NOT_APPLICABLE:
             return Note(text="not analysed", tone="plain", detail=f"{model}: {analysis.reason}")
         case AnalysisState.FAILED:
@@ -83,9 +80,25 @@ def _said(analysis: Analysis) -> Note:
             assert_never(unreachable)
 
 
+def _verdict(analysis: Analysis) -> Note:
+    """Name what is present, or else what cannot be ruled out, or else the most probable condition."""
+    told = (
+        [finding for finding in analysis.findings if finding.presence is Presence.PRESENT]
+        or [finding for finding in analysis.findings if finding.presence is Presence.UNDETERMINED]
+        or [analysis.findings[0]]
+    )
+    figures = ", ".join(
+        f"{finding.probability:.2f} at threshold {finding.operating_point:.2f}" for finding in told
+    )
+    return Note(
+        text=", ".join(f"{finding.condition.title} {finding.presence.value}" for finding in told),
+        tone="urgent" if any(_asks_for_attention(finding) for finding in told) else "plain",
+        detail=f"{analysis.model}: {figures}",
+    )
+
+
 def _asks_for_attention(finding: Finding) -> bool:
-    harmless = {"normal", "non_covid"}
-    return finding.presence is not Presence.ABSENT and finding.condition.value not in harmless
+    return finding.presence is not Presence.ABSENT and finding.condition not in _HARMLESS
 
 
 def _sent(delivery: Delivery) -> Note:
