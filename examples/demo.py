@@ -1,4 +1,4 @@
-"""The main job from end to end: studies go in and reports come back over DICOM, and everything can be shown."""
+"""The main job from end to end: studies go in, reports come back over DICOM, and everything can be shown."""
 
 import argparse
 import json
@@ -137,8 +137,8 @@ def show(studies: list[DemoStudy], items: list[dict[str, Any]], receiver: Receiv
             problems.append(f"the result of {study.title} is {states or 'not sent'}")
         table.add_row(
             study.title,
-            analysis["findings"][0]["title"] if analysed else analysis["verdict"],
-            f"{analysis['findings'][0]['probability']:.1%}" if analysed else "-",
+            analysis["verdict"],
+            f"{(analysis['impression'] or analysis['findings'][0])['probability']:.1%}" if analysed else "-",
             str(item["priority"]),
             _seconds(item, receiver) if analysed else "-",
             ", ".join(sorted(states)) or "nothing to deliver",

@@ -184,14 +184,7 @@ def _context(
         created_at=task.analysis.created_at,
         sources=tuple(sources),
         content_qualification=tools.resources.settings.content_qualification,
-        parameters=(
-            f"weights SHA-256 {card.weights_sha256}",
-            f"temperature {card.temperature:.4f}",
-            *(
-                f"operating point {label} {point.threshold:.4f}"
-                for label, point in card.operating_points.items()
-            ),
-        ),
+        parameters=(f"softmax temperature={card.temperature:.4f}",),
         software_version=version("dicom-node"),
         input_digest=task.input_digest,
         explained_condition=Condition(explained),

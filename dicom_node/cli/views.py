@@ -17,7 +17,7 @@ from dicom_node import audit, triage
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.audit import Action, RecordedEvent
-from dicom_node.domain.finding import Analysis, AnalysisState
+from dicom_node.domain.finding import Analysis, AnalysisState, impression_of
 from dicom_node.domain.worklist import WorklistItem
 from dicom_node.resources import open_resources
 from dicom_node.results.tree import render_tree
@@ -110,8 +110,11 @@ def show_report(path: Path) -> None:
 def verdict(analysis: Analysis) -> str:
     """Return what an Analysis said, in one line."""
     if analysis.state is AnalysisState.COMPLETED:
-        top = analysis.findings[0]
-        return f"{top.condition.title} {top.probability:.0%} ({top.presence.value})"
+        impression = impression_of(analysis.findings)
+        if impression is None:
+            top = analysis.findings[0]
+            return f"undetermined (most probable: {top.condition.title}, {top.probability:.0%})"
+        return f"{impression.condition.title} {impression.probability:.0%}"
     if analysis.state is AnalysisState.NOT_APPLICABLE:
         return f"not analysed: {analysis.reason}"
     return f"{analysis.state.value.lower()} {analysis.reason}".strip()
@@ -175,6 +178,7 @@ def _analysis_as_json(analysis: Analysis) -> dict[str, object]:
         "state": analysis.state.value,
         "reason": analysis.reason,
         "verdict": verdict(analysis),
+        "impression": _impression(analysis),
         "completed_at": _text(analysis.completed_at),
         "findings": [
             {
@@ -187,6 +191,13 @@ def _analysis_as_json(analysis: Analysis) -> dict[str, object]:
             for finding in analysis.findings
         ],
     }
+
+
+def _impression(analysis: Analysis) -> dict[str, object] | None:
+    impression = impression_of(analysis.findings)
+    if impression is None:
+        return None
+    return {"condition": impression.condition.value, "probability": impression.probability}
 
 
 def _audit_lines(events: Iterable[RecordedEvent]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Analyses and their Findings: what one model said of one study."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -77,6 +78,11 @@ class Finding:
     operating_point: float
     """The threshold, chosen on validation data, that the probability is compared with."""
     presence: Presence
+
+
+def impression_of(findings: Sequence[Finding]) -> Finding | None:
+    """Return the most probable Finding at or above its operating point; a mere favourite is none."""
+    return next((finding for finding in findings if finding.presence is Presence.PRESENT), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from dicom_node.domain.finding import Condition, Finding, OutputRole, Presence
+from dicom_node.domain.finding import Condition, Finding, OutputRole, Presence, impression_of
 from dicom_node.domain.worklist import ROUTINE, URGENT
 from dicom_node.results import codes as own
 from dicom_node.results.image_library import library_entry
@@ -251,11 +251,8 @@ def _qualitative_evaluations(context: ResultContext) -> ContainerContentItem:
 
 
 def _impression(findings: Sequence[Finding]) -> CodedConcept:
-    """The most probable class that reached its operating point; a mere favourite is no impression."""
-    for finding in findings:
-        if finding.presence is Presence.PRESENT:
-            return own.CONDITIONS[finding.condition]
-    return own.UNDETERMINED
+    impression = impression_of(findings)
+    return own.UNDETERMINED if impression is None else own.CONDITIONS[impression.condition]
 
 
 def _actionable_category(context: ResultContext) -> int | None:
