@@ -181,7 +181,7 @@ class Settings(BaseSettings):
     def socket_path(self, name: str) -> Path:
         """Return a path for a unix socket that every process of this data folder agrees on.
 
-        Unix socket paths hold about 107 bytes: below a deep data folder the socket is in a private folder (0700)
+        Unix socket paths hold about 107 bytes; below a deep data folder the socket is in a private one (0700)
         of the temporary directory instead.
         """
         path = self.run_home / name
