@@ -24,7 +24,10 @@ def main() -> None:
     empty = statistics.median(seconds["python -c pass"])
     for name, taken in seconds.items():
         median = statistics.median(taken)
-        print(f"{name:34} {median:.3f} s [{min(taken):.3f}, {max(taken):.3f}]  {median / empty:.1f} x empty Python")
+        print(
+            f"{name:34} {median:.3f} s [{min(taken):.3f}, {max(taken):.3f}]"
+            f"  {median / empty:.1f} x empty Python"
+        )
 
 
 if __name__ == "__main__":
