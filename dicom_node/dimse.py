@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -13,6 +14,7 @@ from pydicom.errors import BytesLengthException
 from pynetdicom import _config
 from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event
+from pynetdicom.transport import AssociationSocket
 
 from dicom_node.domain.identifiers import SOPInstanceUID, derived_uid, is_uid
 
@@ -105,6 +107,19 @@ def set_nodelay(event: Event) -> None:
     A DIMSE message ends in a short segment; with Nagle on, that waits 40 ms for the peer's delayed ACK.
     """
     event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _close_for_certain(transport: AssociationSocket) -> None:
+    """Shut down and close; pynetdicom's own leaves it open where there is nothing to shut down."""
+    if transport.socket is not None:
+        with suppress(OSError):
+            transport.socket.shutdown(socket.SHUT_RDWR)
+        transport.socket.close()
+
+
+# The only change that we make to pynetdicom: each refused connection, and each that the peer closed first,
+# would keep its descriptor until the garbage collector comes by. The tests of scu fail without it.
+AssociationSocket._shutdown_socket = _close_for_certain  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

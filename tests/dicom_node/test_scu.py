@@ -74,10 +74,6 @@ def send(paths: list[Path], peer: Pacs | StoreScp, timeout_s: float = 10) -> lis
     return send_instances(paths, peer.destination, calling_ae_title=US, timeout=timedelta(seconds=timeout_s))
 
 
-# pynetdicom leaves the socket of a refused connection to the garbage collector.
-refused_connection = pytest.mark.filterwarnings(r"ignore:unclosed <socket\.socket:ResourceWarning")
-
-
 def nobody_there() -> Destination:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -186,7 +182,24 @@ def test_a_peer_that_no_longer_reads_does_not_hold_us_for_ever(tmp_path: Path) -
     assert [outcome.temporary for outcome in outcomes] == [True]
 
 
-@refused_connection
+def test_a_peer_that_dies_in_the_middle_of_an_instance_is_tried_again(tmp_path: Path) -> None:
+    paths = [write_image(tmp_path, side=4096) for _ in range(2)]
+    with StoreScp(tmp_path / "received") as peer, ThreadPoolExecutor() as sender:
+        sending = sender.submit(send, paths, peer)
+        peer.kill_when_receiving(within_s=5)
+        outcomes = sending.result(timeout=20)
+    assert [outcome.temporary for outcome in outcomes] == [True, True]
+
+
+def test_several_deliveries_go_at_once(pacs: Pacs, tmp_path: Path) -> None:
+    batches = [[write_image(tmp_path) for _ in range(5)] for _ in range(4)]
+    with ThreadPoolExecutor(4) as workers:
+        outcomes = [one for sent in workers.map(lambda batch: send(batch, pacs), batches) for one in sent]
+    assert all(outcome.accepted for outcome in outcomes)
+    assert pacs.associations == 4
+    assert {one.sop_instance_uid for one in pacs.kept} == {outcome.sop_instance_uid for outcome in outcomes}
+
+
 def test_no_connection_is_unreachable(images: list[Path]) -> None:
     with pytest.raises(DestinationUnreachable, match="no connection"):
         send_instances(images, nobody_there(), calling_ae_title=US)
@@ -251,7 +264,6 @@ def test_dcmtk_answers_an_echo(tmp_path: Path) -> None:
         assert echo(peer.destination, calling_ae_title=US).accepted
 
 
-@refused_connection
 def test_an_echo_to_nobody_says_so() -> None:
     with pytest.raises(DestinationUnreachable):
         echo(nobody_there(), calling_ae_title=US)

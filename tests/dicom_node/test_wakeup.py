@@ -72,7 +72,7 @@ def test_a_ring_before_the_wait_is_not_lost(dispatcher: Listener, bell: Ringer) 
 def test_without_a_ring_the_time_runs_out(dispatcher: Listener) -> None:
     began = time.monotonic()
     assert not dispatcher.wait(0.1)
-    assert time.monotonic() - began == pytest.approx(0.1, abs=0.08)
+    assert 0.09 < time.monotonic() - began < 5
 
 
 def test_rings_that_piled_up_count_once(dispatcher: Listener, bell: Ringer) -> None:
@@ -182,7 +182,7 @@ def test_a_ring_while_the_database_is_down_comes_when_it_is_back(postgres: Postg
         try:
             began = time.monotonic()
             bell.ring()
-            assert time.monotonic() - began < 0.05
+            assert time.monotonic() - began < 0.5  # to connect would take its two seconds
         finally:
             postgres.start()
         node = Settings(data_home=tmp_path, database_url=postgres.url)

@@ -61,11 +61,18 @@ class StoreScp:
 
     def freeze_when_receiving(self, within_s: float) -> None:
         """Stop the peer in the middle of an instance: the connection stays open, nobody reads it."""
+        self._signal_when_receiving(signal.SIGSTOP, within_s)
+
+    def kill_when_receiving(self, within_s: float) -> None:
+        """End the peer in the middle of an instance."""
+        self._signal_when_receiving(signal.SIGKILL, within_s)
+
+    def _signal_when_receiving(self, number: signal.Signals, within_s: float) -> None:
         deadline = time.monotonic() + within_s
         while not any(self.folder.iterdir()):
             assert time.monotonic() < deadline, "nothing arrives"
         for process in self._served:
-            process.send_signal(signal.SIGSTOP)
+            process.send_signal(number)
 
     def _serve(self) -> None:
         while True:

@@ -43,7 +43,6 @@ def test_it_remembers_what_was_sent_and_what_it_answered(pacs: Pacs, film: Path)
     assert pacs.received[0].at < pacs.received[1].at
 
 
-@pytest.mark.filterwarnings(r"ignore:unclosed <socket\.socket:ResourceWarning")
 def test_it_goes_down_and_comes_back_on_the_same_port(pacs: Pacs, film: Path) -> None:
     pacs.go_down()
     with pytest.raises(DestinationUnreachable):
