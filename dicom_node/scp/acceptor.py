@@ -2,11 +2,12 @@
 
 Three denials of service of pynetdicom 3.0.4 end here: a TLS handshake in the accepting thread without a
 deadline, a PDU length that is believed up to 4 GiB, and silent connections that use up the association limit.
-Its internals are touched in this module and in :mod:`dicom_node.scp.messages` alone.
+Its internals are touched here, in :mod:`dicom_node.scp.messages` and in :mod:`dicom_node.scp.pacing` alone.
 """
 
 import contextlib
 import logging
+import select
 import socket
 import socketserver
 import time
@@ -19,6 +20,7 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from dicom_node.archive import Archive
 from dicom_node.scp.connections import Connection, Connections
 from dicom_node.scp.messages import SpoolingDimse
+from dicom_node.scp.pacing import pace
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +28,25 @@ LONGEST_PDU = 256 << 10
 """No PDU that is worth reading is longer: we offer 128 KiB (PS3.8 D.1), an A-ASSOCIATE-RQ stays below."""
 HANDSHAKE_PATIENCE_S = 5.0
 """How long a peer may take for TLS, and again for its A-ASSOCIATE-RQ."""
+_QUIET_AFTER_S = 0.25
+"""An answer is on its way sooner; later it may be held up by the nap."""
+_NAP_S = 0.02
 _WAITING_PER_ASSOCIATION = 4
 _CONNECTIONS_PER_ASSOCIATION = 16
 
 
 class BoundedSocket(AssociationSocket):  # type: ignore[misc]  # pynetdicom is Any to mypy
-    """A transport that believes no length and waits for no one for ever."""
+    """A transport that believes no length, waits for no one for ever, and sleeps while its peer is quiet."""
+
+    _read_at = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether a PDU can be read; a peer that has been quiet is waited for by the kernel, for a moment."""
+        if self.socket is not None and time.monotonic() - self._read_at > _QUIET_AFTER_S:
+            with contextlib.suppress(OSError, ValueError):  # closed: pynetdicom's own look says so
+                select.select([self.socket], [], [], _NAP_S)
+        return bool(super().ready)
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly so many bytes, fewer when the peer closed.
@@ -54,6 +69,7 @@ class BoundedSocket(AssociationSocket):  # type: ignore[misc]  # pynetdicom is A
                 if not count:
                     break
                 received += count
+        self._read_at = time.monotonic()
         return wanted[:received] if received < nr_bytes else wanted
 
     def _shutdown_socket(self) -> None:
@@ -140,6 +156,7 @@ class _ConnectionHandler(RequestHandler):  # type: ignore[misc]
         association.dul.event_queue.get_nowait()  # the transport indication of the socket that is replaced
         association.dul.socket = BoundedSocket(association, client_socket=self.request)
         association.dimse = SpoolingDimse(association, self.server.archive, connection)
+        pace(association)
         association.bind(evt.EVT_CONN_CLOSE, _stop_waiting_for_a_request)
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
         association.start()
