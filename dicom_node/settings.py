@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -190,6 +191,7 @@ class Settings(BaseSettings):
         digest = hashlib.sha256(os.fsencode(self.run_home)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"dicom-node-{os.getuid()}-{digest}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise PermissionError(f"{folder} belongs to somebody else")
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise PermissionError(f"{folder} is not a private folder of this user")
         return folder / name

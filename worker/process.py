@@ -2,6 +2,7 @@
 
 import logging
 import re
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from uuid import UUID
@@ -16,8 +17,8 @@ from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources, open_resources
 from dicom_node.settings import Settings
 from worker.app import build_app, listen
+from worker.delivery_desk import DeliveryDesk
 from worker.hearing import Hearing
-from worker.tasks import DeliveryDesk
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
 
     from dicom_node.imaging.decoding import DecoderPool
     from worker.analysis import Tools
+    from worker.analysis_desk import AnalysisDesk
     from worker.loaded_models import LoadedModels
-    from worker.tasks import AnalysisDesk
 
     if settings.device == "cpu" or not torch.cuda.is_available():
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.analysis_workers))
@@ -44,7 +45,9 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
         with resources.database.begin() as session:
             now = resources.database.now(session)
             model_register.register_models(session, models.registered(), actor=f"worker:{slot}", now=now)
-        desk = AnalysisDesk(tools=Tools(resources=resources, decoders=decoders), models=models, slot=slot)
+        desk = AnalysisDesk(
+            tools=Tools(resources=resources, decoders=decoders), models=models, slot=owner_of(slot)
+        )
         _serve(resources, Queue.ANALYSIS, desk.analyze, slot=slot, concurrency=1)
 
 
@@ -52,7 +55,7 @@ def run_delivery_worker(settings: Settings, slot: str) -> None:
     """Bring results to their Destinations."""
     resources = open_resources(settings)
     with closing(resources):
-        desk = DeliveryDesk(resources=resources, slot=slot)
+        desk = DeliveryDesk(resources=resources, slot=owner_of(slot))
         _serve(
             resources,
             Queue.DELIVERY,
@@ -60,6 +63,14 @@ def run_delivery_worker(settings: Settings, slot: str) -> None:
             slot=slot,
             concurrency=settings.delivery_concurrency,
         )
+
+
+def owner_of(slot: str) -> str:
+    """Return the name under which a slot of this host holds jobs and is audited.
+
+    Hosts may use the same slot names; a worker that starts takes back only what its own predecessor held.
+    """
+    return f"{slot}@{socket.gethostname()[:30]}"
 
 
 def chosen_device(setting: str, slot: str) -> str:
@@ -84,7 +95,7 @@ def _serve(
     hearing = Hearing(resources, queue)
     app = build_app(effective_broker_url(resources.settings), queue, hearing.noted(do))
     hearing.watch()
-    _take_back(resources, slot)
+    _take_back(resources, owner_of(slot))
     # Celery would replace the handlers that configure_logging has set.
     setup_logging.connect(_keep_logging, weak=False)
     worker_ready.connect(_announcer(resources, slot), weak=False)

@@ -1,5 +1,8 @@
 """The Celery application: the names that the node rings are the names that workers know."""
 
+import subprocess
+import sys
+
 from dicom_node.domain.job import Queue
 from dicom_node.messaging import doorbell
 from worker.app import TASKS, build_app
@@ -22,3 +25,9 @@ def test_a_worker_has_the_settings_of_the_node() -> None:
 
     expected = doorbell.celery_settings("redis://127.0.0.1:1/0")
     assert {name: app.conf[name] for name in expected} == expected
+
+
+def test_a_delivery_worker_loads_no_torch() -> None:
+    code = "import sys, worker.process, worker.delivery_desk; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,23 +1,19 @@
-"""The two tasks: claim a job, do it, settle it. Each may run twice or die anywhere."""
+"""Analysis jobs: claim, read, settle. Each may run twice or die anywhere."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from dicom_node.database import analyses, deliveries, jobs, studies
-from dicom_node.delivery.sending import deliver
-from dicom_node.domain.delivery import Delivery
+from dicom_node.database import analyses, jobs, studies
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
-from dicom_node.errors import LeaseLost, NotApplicable, OutOfResources, Temporary, UnreadablePixels
-from dicom_node.resources import Resources
+from dicom_node.errors import LeaseLost, NotApplicable, Temporary, UnreadablePixels
 from worker.analysis import Tools, analyze_study, inputs_of
 from worker.lease_keeper import kept_alive
 from worker.loaded_models import LoadedModels
+from worker.settling import settled_or_logged
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +31,7 @@ class AnalysisDesk:
     def analyze(self, job_id: UUID) -> None:
         """Do one analysis job, if it is still to be done."""
         resources = self.tools.resources
-        with _settled_or_logged(job_id):
+        with settled_or_logged(job_id):
             with resources.database.begin() as session:
                 now = resources.database.now(session)
                 held = jobs.claim(
@@ -91,44 +87,3 @@ class AnalysisDesk:
                 analyses.postpone_analysis(session, held, not_before=not_before, error=told, now=now)
                 return
             analyses.fail_analysis(session, held, reason=told, actor=f"worker:{self.slot}", now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryDesk:
-    """What a delivery worker does its jobs with."""
-
-    resources: Resources
-    slot: str
-
-    def deliver(self, job_id: UUID) -> None:
-        """Do one delivery job, if it is still to be done."""
-        with _settled_or_logged(job_id):
-            claimed = self._claim(job_id)
-            if claimed is None:
-                return
-            held, delivery = claimed
-            with kept_alive(self.resources, held):
-                deliver(self.resources, held, delivery, actor=f"worker:{self.slot}")
-            self.resources.dispatcher_bell.ring()
-
-    def _claim(self, job_id: UUID) -> tuple[Lease, Delivery] | None:
-        database = self.resources.database
-        with database.begin() as session:
-            now = database.now(session)
-            held = jobs.claim(
-                session, JobId(job_id), owner=self.slot, lease=self.resources.settings.lease, now=now
-            )
-            if held is None:
-                return None
-            return held, deliveries.start_delivery(session, held, actor=f"worker:{self.slot}", now=now)
-
-
-@contextmanager
-def _settled_or_logged(job_id: UUID) -> Iterator[None]:
-    """End a task quietly whose job another worker holds, or whose database is away: the reaper has it."""
-    try:
-        yield
-    except LeaseLost:
-        logger.warning("lease lost, nothing was entered", extra={"job": str(job_id)})
-    except OutOfResources:
-        logger.warning("database away, the job goes back by its lease", extra={"job": str(job_id)})

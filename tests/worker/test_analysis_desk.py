@@ -23,8 +23,8 @@ from tests.synthetic import studies as synthetic
 from tests.worker.received import rung_analysis
 from worker import analysis as analysis_story
 from worker.analysis import Tools
+from worker.analysis_desk import AnalysisDesk
 from worker.loaded_models import LoadedModels
-from worker.tasks import AnalysisDesk
 
 PACS = "PACS@127.0.0.1:4242"
 
@@ -160,7 +160,7 @@ def test_a_worker_that_lost_its_lease_enters_nothing(
             jobs.release_owner(session, desk.slot, now=resources.database.now(session))
         return analysis_story.inputs_of(given, analysis)
 
-    monkeypatch.setattr("worker.tasks.inputs_of", lose_the_lease)
+    monkeypatch.setattr("worker.analysis_desk.inputs_of", lose_the_lease)
 
     desk.analyze(job_id)
 
