@@ -17,8 +17,9 @@ class Ready:
 
 def announce(run_home: Path, process: str, *, port: int | None = None) -> None:
     """Say that this process is ready; replaces what its predecessor said."""
-    text = json.dumps({"process": process, "pid": os.getpid(), "port": port})
-    part = run_home / f"{process}.ready.{os.getpid()}.part"
+    pid = os.getpid()
+    text = json.dumps({"process": process, "pid": pid, "port": port, "started": _started(pid)})
+    part = run_home / f"{process}.ready.{pid}.part"
     part.write_text(text)
     part.replace(run_home / f"{process}.ready.json")
 
@@ -30,10 +31,23 @@ def withdraw(run_home: Path, process: str) -> None:
 
 def read(run_home: Path, process: str) -> Ready | None:
     """Return what the process said; None while it said nothing or is not alive."""
-    path = run_home / f"{process}.ready.json"
     try:
-        said = json.loads(path.read_text())
-        os.kill(said["pid"], 0)
-    except (FileNotFoundError, ProcessLookupError):
+        said = json.loads((run_home / f"{process}.ready.json").read_text())
+        ready = Ready(process=said["process"], pid=said["pid"], port=said["port"])
+        is_alive = _started(ready.pid) == said["started"]
+    except (FileNotFoundError, ProcessLookupError, ValueError, KeyError, TypeError):
+        # Nothing was said, the process is gone, or a power cut ate the file.
         return None
-    return Ready(process=said["process"], pid=said["pid"], port=said["port"])
+    return ready if is_alive else None
+
+
+def _started(pid: int) -> int:
+    """Return when the process was started, in ticks since the machine was: a pid may be given away again.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such process.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return -1 if fields[0] == "Z" else int(fields[19])

@@ -33,9 +33,14 @@ if way == "parent":
     (folder / "grandchild").write_text(str(child.pid))
 if way != "silent":
     part = folder / f"{name}.part"
-    part.write_text(
-        json.dumps({"process": name, "pid": os.getpid(), "port": int(os.environ.get("PORT", "4711"))})
-    )
+    started = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+    said = {
+        "process": name,
+        "pid": os.getpid(),
+        "port": int(os.environ.get("PORT", "4711")),
+        "started": started,
+    }
+    part.write_text(json.dumps(said))
     note("ready")
     part.replace(folder / f"{name}.ready.json")
 while True:
