@@ -137,7 +137,7 @@ def show(studies: list[DemoStudy], items: list[dict[str, Any]], receiver: Receiv
             problems.append(f"the result of {study.title} is {states or 'not sent'}")
         table.add_row(
             study.title,
-            analysis["verdict"],
+            analysis["impression"]["title"] if analysis["impression"] else analysis["verdict"],
             f"{(analysis['impression'] or analysis['findings'][0])['probability']:.1%}" if analysed else "-",
             str(item["priority"]),
             _seconds(item, receiver) if analysed else "-",

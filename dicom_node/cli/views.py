@@ -197,7 +197,11 @@ def _impression(analysis: Analysis) -> dict[str, object] | None:
     impression = impression_of(analysis.findings)
     if impression is None:
         return None
-    return {"condition": impression.condition.value, "probability": impression.probability}
+    return {
+        "condition": impression.condition.value,
+        "title": impression.condition.title,
+        "probability": impression.probability,
+    }
 
 
 def _audit_lines(events: Iterable[RecordedEvent]) -> Iterator[str]:
