@@ -1,7 +1,7 @@
 """C-STORE of CT slices into the node, beside DCMTK storescp and Orthanc in the same run, one sender for all.
 
-Our receiver syncs file and folder and commits a row before it answers; DCMTK syncs nothing, Orthanc runs with its
-defaults. Both peers run with TCP_NODELAY=1. Run as root on Debian: ``.venv/bin/python -m benchmarks.receive``.
+Our receiver syncs file and folder and commits a row before it answers; DCMTK syncs nothing, Orthanc runs with
+its defaults. Both peers run with TCP_NODELAY=1. As root on Debian: ``.venv/bin/python -m benchmarks.receive``.
 """
 
 import argparse
@@ -54,7 +54,8 @@ def main() -> None:
     for name, seen in rates.items():
         median = statistics.median(seen)
         print(
-            f"{name:22} {median:6.1f} instances/s [{min(seen):.1f}, {max(seen):.1f}]  {median / ours:.2f} x ours"
+            f"{name:22} {median:6.1f} instances/s [{min(seen):.1f}, {max(seen):.1f}]",
+            f"{median / ours:.2f} x ours",
         )
 
 
