@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from dicom_node.domain.delivery import Delivery, DeliveryState
-from dicom_node.domain.finding import Analysis, AnalysisState, Condition, Finding, Presence
+from dicom_node.domain.finding import Analysis, AnalysisState, Condition, Finding, Presence, impression_of
 from dicom_node.domain.worklist import ROUTINE, URGENT, WorklistItem
 
 _HARMLESS = {Condition.NORMAL, Condition.NON_COVID}
@@ -81,24 +81,24 @@ def _said(analysis: Analysis) -> Note:
 
 
 def _verdict(analysis: Analysis) -> Note:
-    """Name what is present, or else what cannot be ruled out, or else the most probable condition."""
-    told = (
-        [finding for finding in analysis.findings if finding.presence is Presence.PRESENT]
-        or [finding for finding in analysis.findings if finding.presence is Presence.UNDETERMINED]
-        or [analysis.findings[0]]
-    )
-    figures = ", ".join(
-        f"{finding.probability:.2f} at threshold {finding.operating_point:.2f}" for finding in told
-    )
+    """Name the impression, as report and command line do, then whatever else is present."""
+    impression = impression_of(analysis.findings)
+    if impression is None:
+        return Note(
+            text="undetermined",
+            tone="waiting",
+            detail=f"{analysis.model}: most probable {_figures(analysis.findings[0])}",
+        )
+    present = [finding for finding in analysis.findings if finding.presence is Presence.PRESENT]
     return Note(
-        text=", ".join(f"{finding.condition.title} {finding.presence.value}" for finding in told),
-        tone="urgent" if any(_asks_for_attention(finding) for finding in told) else "plain",
-        detail=f"{analysis.model}: {figures}",
+        text=impression.condition.title,
+        tone="plain" if impression.condition in _HARMLESS else "urgent",
+        detail=f"{analysis.model}: {'; '.join(_figures(finding) for finding in present)}",
     )
 
 
-def _asks_for_attention(finding: Finding) -> bool:
-    return finding.presence is not Presence.ABSENT and finding.condition not in _HARMLESS
+def _figures(finding: Finding) -> str:
+    return f"{finding.condition.title} {finding.probability:.2f}, threshold {finding.operating_point:.2f}"
 
 
 def _sent(delivery: Delivery) -> Note:

@@ -95,7 +95,7 @@ def test_the_page_shows_studies_most_urgent_first(visit: Visit, resources: Resou
     assert rows.count() == 3
     first = rows.nth(0).inner_text()
     assert study_uid(1) in first
-    for said in ("2 urgent", "COVID-19 pneumonia present", "pending", PACS, "2026-03-02", "probability 0.91"):
+    for said in ("2 urgent", "COVID-19 pneumonia", "pending", PACS, "2026-03-02", "0.91, threshold 0.50"):
         assert said in first
     whole = visit.page.locator(".worklist").inner_text()
     assert "not analysed ct-model 2.1.0: no chest on the image" in " ".join(whole.split())
