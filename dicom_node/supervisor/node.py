@@ -185,7 +185,11 @@ def _announce(settings: Settings, said: Mapping[str, Ready], *, as_json: bool) -
         sys.stdout.flush()
     else:
         sys.stderr.write(
-            f"dicom-node is up: DICOM {settings.ae_title}@{settings.scp_host}:{scp_port},"
-            f" status page http://{settings.web_host}:{web_port}/, Ctrl-C stops it\n"
+            f"dicom-node is up: DICOM {settings.ae_title}@{_in_url(settings.scp_host)}:{scp_port},"
+            f" status page http://{_in_url(settings.web_host)}:{web_port}/, Ctrl-C stops it\n"
         )
     readiness.announce(settings.run_home, "up")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

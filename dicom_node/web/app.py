@@ -4,14 +4,15 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 import jinja2
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from dicom_node import readiness, triage
 from dicom_node.database.worklist import WorklistQuery
@@ -62,8 +63,7 @@ def build_app(resources: Resources, on_ready: Callable[[], None] = lambda: None)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=_HERE / "static"))
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_allowed_hosts(resources.settings))
-    app.middleware("http")(_with_headers)
+    app.middleware("http")(partial(_guarded, resources.settings.web_host))
     _add_pages(app, resources)
     _add_probes(app, resources)
     return app
@@ -110,14 +110,26 @@ def _worklist(resources: Resources) -> list[WorklistItem]:
         return []
 
 
-async def _with_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await answer(request)
+async def _guarded(
+    web_host: str, request: Request, answer: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    if _is_own_name(request.url.hostname or "", web_host):
+        response = await answer(request)
+    else:
+        response = PlainTextResponse("this node has another name", 421)
     response.headers.update(_HEADERS)
     return response
 
 
-def _allowed_hosts(settings: Settings) -> list[str]:
-    """Answer only to our own names, so that no foreign page can read this one by rebinding a name (DNS)."""
-    if settings.web_host in _ANY_ADDRESS:
-        return ["*"]
-    return ["localhost", "127.0.0.1", "[::1]", settings.web_host]
+def _is_own_name(asked: str, web_host: str) -> bool:
+    """Tell whether to answer: a foreign page that rebinds its name (DNS) to our address asks for that name.
+
+    An address is nobody's name and is answered; where we listen on every address, we cannot know our names.
+    """
+    if web_host in _ANY_ADDRESS or asked in {"localhost", web_host}:
+        return True
+    try:
+        ip_address(asked)
+    except ValueError:
+        return False
+    return True

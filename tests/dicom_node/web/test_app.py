@@ -46,9 +46,18 @@ def test_every_answer_carries_the_headers_that_narrow_it(client: httpx.Client, p
 
 
 @ON_SQLITE
-def test_a_foreign_host_name_is_not_answered(client: httpx.Client) -> None:
-    assert client.get("/", headers={"Host": "attacker.example"}).status_code == 400
-    assert client.get("/", headers={"Host": "localhost:8080"}).status_code == 200
+@pytest.mark.parametrize(
+    "name", ["attacker.example", "127.0.0.1.attacker.example", "localhost.attacker.example"]
+)
+def test_a_foreign_host_name_is_not_answered(client: httpx.Client, name: str) -> None:
+    answer = client.get("/api/status", headers={"Host": name})
+    assert (answer.status_code, answer.text) == (421, "this node has another name")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("name", ["localhost:8080", "127.0.0.1", "[::1]:8080", "10.1.2.3:80", "LOCALHOST"])
+def test_an_address_and_our_own_name_are_answered(client: httpx.Client, name: str) -> None:
+    assert client.get("/healthz", headers={"Host": name}).status_code == 200
 
 
 @ON_SQLITE
