@@ -1,7 +1,7 @@
 """C-STORE of CT slices into the node, beside DCMTK storescp and Orthanc in the same run, one sender for all.
 
 Our receiver syncs file and folder and commits a row before it answers; DCMTK syncs nothing, Orthanc runs with
-its defaults. Both peers run with TCP_NODELAY=1. As root on Debian: ``.venv/bin/python -m benchmarks.receive``.
+its defaults; both peers with TCP_NODELAY=1. As root on Debian: ``.venv/bin/python -m benchmarks.receive``.
 """
 
 import argparse
