@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 
-def dicom_node(
-    *words: str, home: Path | None = None, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def dicom_node(*words: str, home: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", **{f"DICOM_NODE_{k.upper()}": v for k, v in settings.items()}}
     if home is not None:
         environment["DICOM_NODE_DATA_HOME"] = str(home)
