@@ -48,7 +48,7 @@ def run_up(settings: Settings, *, as_json: bool) -> int:
         migrate.upgrade(settings.effective_database_url)
         tree = ProcessTree(node_stages(settings), environment_of(settings))
         with _audited(settings):
-            tree.run(partial(_announce, settings, as_json=as_json))
+            tree.run(partial(announce, settings, as_json=as_json))
         readiness.withdraw(settings.run_home, "up")
     return 0
 
@@ -171,7 +171,8 @@ def _record(settings: Settings, action: Action) -> None:
         audit_trail.record(session, [event], at=datetime.now(UTC))
 
 
-def _announce(settings: Settings, said: Mapping[str, Ready], *, as_json: bool) -> None:
+def announce(settings: Settings, said: Mapping[str, Ready], *, as_json: bool) -> None:
+    """Say where the node listens, to people on standard error or as one line of JSON on standard output."""
     scp_port, web_port = said["scp"].port, said["web"].port
     if as_json:
         line = {

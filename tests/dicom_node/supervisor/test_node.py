@@ -1,5 +1,6 @@
 """The node as a process tree: what runs, with which settings, once per data folder, from start to end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 
 from dicom_node import readiness
 from dicom_node.messaging.embedded_broker import effective_broker_url
+from dicom_node.readiness import Ready
 from dicom_node.settings import Settings
-from dicom_node.supervisor.node import environment_of, node_stages
+from dicom_node.supervisor.node import announce, environment_of, node_stages
 from dicom_node.web.health import expected_processes
 from tests.journeys.running_node import RunningNode, wait_until
 
@@ -71,6 +73,27 @@ def test_an_old_variable_does_not_reach_the_children(
     environment = environment_of(settings)
     assert "DICOM_NODE_DESTINATIONS" not in environment
     assert environment["PATH_OF_SOMEBODY"] == "kept"
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_a_node_that_is_up_says_where(
+    settings: Settings, capsys: pytest.CaptureFixture[str], host: str, shown: str
+) -> None:
+    told = settings.model_copy(update={"scp_host": host, "web_host": host})
+    told.run_home.mkdir(parents=True)
+    said = {name: Ready(process=name, pid=1, port=port) for name, port in (("scp", 104), ("web", 8080))}
+    announce(told, said, as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["pid"], printed["scp"], printed["web"]) == (
+        os.getpid(),
+        {"host": host, "port": 104},
+        {"host": host, "port": 8080},
+    )
+    announce(told, said, as_json=False)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"DICOM DICOM_NODE@{shown}:104, status page http://{shown}:8080/" in err
+    assert readiness.read(told.run_home, "up") is not None
 
 
 def up(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
