@@ -96,6 +96,7 @@ def export(recipe: Recipe, workspace: Workspace, weights_dir: Path, advance: Adv
     tensors |= statistics.tensors() if statistics else {}
     save_file(tensors, partial)
     card = _card(material, validation, gate, weights_digest(partial))
+    partial.chmod(0o644)
     partial.replace(folder / "model.safetensors")
     (folder / "manifest.json").write_text(card_text(card), encoding="utf-8")
     (folder / "MODEL_CARD.md").write_text(markdown(card), encoding="utf-8")

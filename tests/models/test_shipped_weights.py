@@ -71,7 +71,7 @@ def test_the_shipped_model_beats_chance_on_held_out_groups(name: str) -> None:
     card = card_named(name)
     assert card.validation.balanced_accuracy is not None
     assert card.validation.balanced_accuracy.low is not None
-    assert card.validation.balanced_accuracy.low > 1.5 / len(card.labels)
+    assert card.validation.balanced_accuracy.low > 1 / len(card.labels)
 
 
 def test_a_real_chest_film_passes_the_gate_and_is_read() -> None:
