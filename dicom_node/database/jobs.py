@@ -151,9 +151,19 @@ def settle(session: Session, held: Lease, *, now: datetime) -> None:
 
 
 def give_back(session: Session, held: Lease, *, not_before: datetime, error: str, now: datetime) -> None:
-    """Move the job to READY again, not to be claimed before a time; raises :class:`LeaseLost`."""
+    """Move the job to READY again, not to be claimed before a time; raises :class:`LeaseLost`.
+
+    A worker that can give a job back was not killed by it: earlier lost leases are forgiven, or a delivery
+    that waits a day for its PACS would die of five restarts.
+    """
     if not _update_held(
-        session, held, state=JobState.READY.value, token=None, not_before=not_before, error=error[:2000]
+        session,
+        held,
+        state=JobState.READY.value,
+        token=None,
+        lost_leases=0,
+        not_before=not_before,
+        error=error[:2000],
     ):
         raise LeaseLost(f"job {held.job_id} is held by another worker")
     _audit(

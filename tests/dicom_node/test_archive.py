@@ -14,6 +14,7 @@ import pytest
 
 from dicom_node.archive import Archive
 from dicom_node.errors import ArchiveCorrupted, OutOfResources
+from tests.peers.programs import require
 
 UID = "1.2.826.0.1.3680043.10.1"
 
@@ -130,9 +131,7 @@ def test_the_bytes_are_synced_before_they_get_their_name_and_the_folder_after(
     archive: Archive, tmp_path: Path
 ) -> None:
     """As the kernel saw it: a power cut leaves the old state or the new one, never a name without bytes."""
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not installed")
+    strace = require("strace")
     code = (
         "from pathlib import Path; from dicom_node.archive import Archive; "
         f"Archive(Path({str(archive.root)!r})).put({UID!r}, b'x')"
