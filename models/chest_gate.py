@@ -63,7 +63,7 @@ class ChestGate:
 
 def _objection(likeness: float, distance: float, settings: GateSettings) -> str:
     if likeness < -settings.least_resemblance:
-        return f"looks like an inverted chest film (resemblance {likeness:.2f})"
+        return f"no chest film, or an inverted one (resemblance {likeness:.2f})"
     if likeness < settings.least_resemblance:
         return f"does not look like a chest film (resemblance {likeness:.2f})"
     if distance > settings.most_distance:
