@@ -22,6 +22,9 @@ _UNAVAILABLE = (
     sa.exc.TimeoutError,
 )
 
+# libpq's: seconds to connect, and keep-alives that find out within half a minute that a server is gone.
+_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+
 
 class Database:
     """A writing and a reading engine on one URL; opened once a process.
@@ -34,7 +37,7 @@ class Database:
         self.url = sa.make_url(url)
         self.is_postgresql = self.url.get_backend_name() == "postgresql"
         if self.is_postgresql:
-            self._writing = sa.create_engine(self.url, pool_size=5, max_overflow=15, pool_pre_ping=True)
+            self._writing = postgresql_engine(self.url)
             self._reading = self._writing
             return
         if self.url.database:
@@ -84,13 +87,29 @@ class Database:
             raise OutOfResources(f"database unavailable ({type(error).__name__})") from error
 
 
+def postgresql_engine(url: sa.URL) -> sa.Engine:
+    """Return an engine that does not wait for ever for a server that does not answer its connections."""
+    return sa.create_engine(
+        url,
+        connect_args=_PATIENCE,
+        pool_size=5,
+        max_overflow=15,
+        pool_pre_ping=True,
+        hide_parameters=True,  # errors are logged, and parameters are a patient's
+    )
+
+
 def sqlite_engine(url: sa.URL, begin: str, *, foreign_keys: Literal["ON", "OFF"] = "ON") -> sa.Engine:
     """Return an engine whose transactions start with ``begin``; the driver itself starts and ends none.
 
     Migrations that rebuild a table need ``foreign_keys`` off; everything else relies on them.
     """
     engine = sa.create_engine(
-        url, connect_args={"timeout": 15, "check_same_thread": False}, pool_size=8, max_overflow=24
+        url,
+        connect_args={"timeout": 15, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=24,
+        hide_parameters=True,  # errors are logged, and parameters are a patient's
     )
 
     @event.listens_for(engine, "connect")

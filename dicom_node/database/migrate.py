@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from dicom_node.database.engine import sqlite_engine
+from dicom_node.database.engine import postgresql_engine, sqlite_engine
 from dicom_node.errors import ConfigurationError, OutOfResources
 
 _LOCK = 0x6469636F6D
@@ -78,8 +78,8 @@ def _alone(url: str) -> Iterator[sa.Connection]:
     Python's SQLite driver by itself commits before every DDL statement, and a migration that died half way
     would leave tables that no revision knows.
     """
-    on_postgresql = sa.make_url(url).get_backend_name() == "postgresql"
-    opened = sa.create_engine(url) if on_postgresql else _sqlite_alone(url)
+    on_postgresql = _is_postgresql(url)
+    opened = postgresql_engine(sa.make_url(url)) if on_postgresql else _sqlite_alone(url)
     with _disposed(opened) as engine, engine.begin() as connection:
         if on_postgresql:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -94,8 +94,13 @@ def _sqlite_alone(url: str) -> sa.Engine:
 
 @contextmanager
 def _reading(url: str) -> Iterator[sa.Connection]:
-    with _disposed(sa.create_engine(url)) as engine, engine.connect() as connection:
+    opened = postgresql_engine(sa.make_url(url)) if _is_postgresql(url) else sa.create_engine(url)
+    with _disposed(opened) as engine, engine.connect() as connection:
         yield connection
+
+
+def _is_postgresql(url: str) -> bool:
+    return sa.make_url(url).get_backend_name() == "postgresql"
 
 
 @contextmanager

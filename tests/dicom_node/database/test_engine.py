@@ -1,6 +1,9 @@
 """Transactions: commit, roll back, isolation, time, and what a broken database looks like."""
 
+import socket
 import threading
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -141,6 +144,27 @@ def test_the_database_works_again_after_its_server_cut_every_connection(database
     with pytest.raises(OutOfResources), database.begin() as session:
         session.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert versions(database) == 0
+
+
+def test_an_error_does_not_quote_the_parameters_which_are_a_patient_s(database: Database) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as refused, database.begin() as session:
+        session.execute(sa.insert(studies).values(patient_name="SECRET^NAME", patient_id="SECRET-1"))
+
+    said_by_the_server = str(refused.value.orig)
+    assert "SECRET" not in str(refused.value).replace(said_by_the_server, "")
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        closing(
+            Database(f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/none")
+        ) as database,
+    ):
+        began = time.monotonic()
+        with pytest.raises(OutOfResources), database.read() as session:
+            session.execute(sa.text("SELECT 1"))
+        assert time.monotonic() - began < 15
 
 
 def _row(version: str) -> dict[str, object]:
