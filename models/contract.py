@@ -45,12 +45,12 @@ class OperatingPoint(_Frozen):
 
 
 class LabelScores(_Frozen):
-    """One label against the rest, by the most probable label."""
+    """One label against the rest, by the most probable label; what has no denominator is missing."""
 
     rows: int
-    precision: Estimate
+    precision: Estimate | None
     sensitivity: Estimate
-    specificity: Estimate
+    specificity: Estimate | None
     f1: Estimate
 
 

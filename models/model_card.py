@@ -112,7 +112,9 @@ def _label_row(title: str, row: LabelScores) -> str:
     return f"| {title} | {row.rows} | {figures} |"
 
 
-def _figure(estimate: Estimate) -> str:
+def _figure(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "n/a"
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

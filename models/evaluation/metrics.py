@@ -128,18 +128,18 @@ def _label_scores(label: int, truth: Counts, rounds: Counts) -> LabelScores:
 
     return LabelScores(
         rows=int(truth[label].sum()),
-        precision=estimate(precision),
+        precision=estimate(precision) if truth[:, label].any() else None,
         sensitivity=estimate(sensitivity),
-        specificity=estimate(specificity),
+        specificity=estimate(specificity) if truth.sum() > truth[label].sum() else None,
         f1=estimate(f1),
     )
 
 
 def _estimate(figure: Callable[[Counts], float], truth: Counts, rounds: Counts) -> Estimate:
-    """Return a figure of the confusion matrix and its interval; an undefined figure counts as 0."""
+    """Return a defined figure of the confusion matrix and its interval."""
     value = figure(truth)
     low, high = interval(np.array([figure(m) for m in rounds])) if len(rounds) else (None, None)
-    return Estimate(value=round(value, 4) if np.isfinite(value) else 0.0, low=low, high=high)
+    return Estimate(value=round(value, 4), low=low, high=high)
 
 
 def _bootstrap_confusions(answers: Answers, seed: int) -> Counts:

@@ -23,7 +23,9 @@ def test_figures_of_a_known_confusion_matrix() -> None:
     scores = score(_answers([0, 0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1, 0, 2, 2, 0]), seed=1)
     a = scores.labels["a"]
     assert a.sensitivity.value == pytest.approx(3 / 4)
+    assert a.specificity is not None
     assert a.specificity.value == pytest.approx(4 / 6, abs=1e-4)
+    assert a.precision is not None
     assert a.precision.value == pytest.approx(3 / 5)
     assert a.f1.value == pytest.approx(2 * 3 / (4 + 5), abs=1e-4)
     assert scores.accuracy.value == pytest.approx(0.7)
@@ -64,3 +66,12 @@ def test_resamples_hold_whole_groups() -> None:
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     answers = _answers([0] * 10, [0] * 6 + [1] * 4)
     assert expected_calibration_error(answers) == pytest.approx(0.9 - 0.6)
+
+
+def test_a_figure_without_a_denominator_is_missing_and_not_zero() -> None:
+    one_label = score(_answers([0, 0, 0], [0, 0, 1]), seed=1).labels["a"]
+    assert one_label.specificity is None
+    assert one_label.sensitivity.value == pytest.approx(2 / 3, abs=1e-4)
+    never_answered = score(_answers([0, 0, 1], [0, 0, 0]), seed=1).labels["b"]
+    assert never_answered.precision is None
+    assert never_answered.sensitivity.value == 0
