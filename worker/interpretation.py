@@ -9,10 +9,10 @@ from models.contract import ModelCard
 def findings_from(probabilities: Mapping[str, float], card: ModelCard) -> tuple[Finding, ...]:
     """Return one Finding a label, most probable first.
 
-    PRESENT at or above the label's operating point. The most probable label below its operating point is
-    UNDETERMINED: the model leans there and has no right to say more. Every other label is ABSENT.
-    ``normal`` is PRESENT only when it is the most probable label, since its threshold alone must not
-    call a study normal while another condition scores higher.
+    Only the most probable label can be PRESENT, and only at or above its operating point; below it is
+    UNDETERMINED: the model leans there and has no right to say more. Another condition at or above its own
+    operating point is UNDETERMINED too, since it cannot be ruled out: so a report never says that a study is
+    normal and a disease is present, and a reader is still sent there. Every other label is ABSENT.
 
     Parameters
     ----------
@@ -28,9 +28,12 @@ def findings_from(probabilities: Mapping[str, float], card: ModelCard) -> tuple[
 
 def _finding(label: str, probability: float, card: ModelCard, *, is_top: bool) -> Finding:
     threshold = card.operating_points[label].threshold
-    reaches = probability >= threshold and (is_top or label != card.normal_label)
-    below = Presence.UNDETERMINED if is_top else Presence.ABSENT
-    presence = Presence.PRESENT if reaches else below
+    reaches = probability >= threshold
+    if is_top:
+        presence = Presence.PRESENT if reaches else Presence.UNDETERMINED
+    else:
+        cannot_be_ruled_out = reaches and label != card.normal_label
+        presence = Presence.UNDETERMINED if cannot_be_ruled_out else Presence.ABSENT
     return Finding(
         condition=Condition(label), probability=probability, operating_point=threshold, presence=presence
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dicom_node.domain.finding import Condition, Presence
+from dicom_node.domain.finding import Condition, Finding, Presence
 from models import catalog
 from models.contract import ModelCard
 from worker.interpretation import findings_from
@@ -25,43 +25,48 @@ def test_every_label_becomes_a_finding_most_probable_first(card: ModelCard) -> N
     assert {finding.condition.value for finding in findings} == set(card.labels)
 
 
-def test_a_score_at_its_operating_point_is_present(card: ModelCard) -> None:
-    threshold = card.operating_points["covid19"].threshold
+def with_thresholds(card: ModelCard, threshold: float) -> ModelCard:
+    points = {
+        label: point.model_copy(update={"threshold": threshold})
+        for label, point in card.operating_points.items()
+    }
+    return card.model_copy(update={"operating_points": points})
 
-    found = {f.condition: f for f in findings_from(scores(card, covid19=threshold), card)}
 
-    assert found[Condition.COVID19].presence is Presence.PRESENT
-    assert found[Condition.COVID19].operating_point == threshold
+def presences(findings: tuple[Finding, ...]) -> dict[Condition, Presence]:
+    return {finding.condition: finding.presence for finding in findings}
+
+
+def test_the_top_label_at_its_operating_point_is_present(card: ModelCard) -> None:
+    findings = findings_from(scores(card, covid19=0.6), with_thresholds(card, 0.6))
+
+    assert presences(findings)[Condition.COVID19] is Presence.PRESENT
+    assert findings[0].operating_point == 0.6
 
 
 def test_the_top_label_below_its_operating_point_is_undetermined(card: ModelCard) -> None:
-    raised = card.model_copy(
-        update={
-            "operating_points": {
-                label: point.model_copy(update={"threshold": 0.9})
-                for label, point in card.operating_points.items()
-            }
-        }
-    )
-
-    findings = findings_from(scores(card, tuberculosis=0.6), raised)
+    findings = findings_from(scores(card, tuberculosis=0.6), with_thresholds(card, 0.9))
 
     assert findings[0].condition is Condition.TUBERCULOSIS
     assert findings[0].presence is Presence.UNDETERMINED
     assert {finding.presence for finding in findings[1:]} == {Presence.ABSENT}
 
 
-def test_normal_is_not_present_while_another_condition_scores_higher(card: ModelCard) -> None:
-    lowered = card.model_copy(
-        update={
-            "operating_points": {
-                label: point.model_copy(update={"threshold": 0.1})
-                for label, point in card.operating_points.items()
-            }
-        }
-    )
+def test_another_condition_at_its_operating_point_cannot_be_ruled_out(card: ModelCard) -> None:
+    found = presences(findings_from(scores(card, normal=0.7, covid19=0.25), with_thresholds(card, 0.2)))
 
-    found = {f.condition: f for f in findings_from(scores(card, covid19=0.5, normal=0.4), lowered)}
+    assert found[Condition.NORMAL] is Presence.PRESENT
+    assert found[Condition.COVID19] is Presence.UNDETERMINED
 
-    assert found[Condition.COVID19].presence is Presence.PRESENT
-    assert found[Condition.NORMAL].presence is Presence.ABSENT
+
+def test_normal_is_never_present_beside_a_more_probable_condition(card: ModelCard) -> None:
+    found = presences(findings_from(scores(card, covid19=0.5, normal=0.4), with_thresholds(card, 0.1)))
+
+    assert found[Condition.COVID19] is Presence.PRESENT
+    assert found[Condition.NORMAL] is Presence.ABSENT
+
+
+def test_at_most_one_label_is_present(card: ModelCard) -> None:
+    found = presences(findings_from(scores(card, covid19=0.3), with_thresholds(card, 0.01)))
+
+    assert list(found.values()).count(Presence.PRESENT) == 1
