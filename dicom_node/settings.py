@@ -16,6 +16,8 @@ from dicom_node.domain.delivery import Destination
 from dicom_node.domain.identifiers import AETitle, is_ae_title
 
 _LONGEST_SOCKET_PATH = 100
+_DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+_BROKERS = ("redis://", "rediss://", "redis+socket://", "sentinel://", "amqp://", "amqps://")
 _DESTINATION = re.compile(r"(?P<ae>[^@]{1,16})@(?P<host>[^@]+):(?P<port>\d{1,5})")
 
 
@@ -60,6 +62,18 @@ def _checked_destinations(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _checked_database_url(value: str) -> str:
+    if value and not value.startswith(_DATABASES):
+        raise ValueError("not a database of the node: write postgresql+psycopg://user@host/name")
+    return value
+
+
+def _checked_broker_url(value: str) -> str:
+    if value and not value.startswith(_BROKERS):
+        raise ValueError(f"not a broker of the node: write one of {', '.join(_BROKERS)}")
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 AETitleSetting = Annotated[str, AfterValidator(_checked_ae_title)]
 AETitles = Annotated[tuple[AETitleSetting, ...], NoDecode, BeforeValidator(_comma_list)]
@@ -82,11 +96,11 @@ class Settings(BaseSettings):
         None,
         description="Folder of real images for training, tests, demo; unset: ../shared/data",
     )
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_checked_database_url)] = Field(
         "",
         description="SQLAlchemy URL; empty: SQLite in data_home. PostgreSQL: postgresql+psycopg://user@host/name",
     )
-    broker_url: str = Field(
+    broker_url: Annotated[str, AfterValidator(_checked_broker_url)] = Field(
         "",
         description="Redis or Valkey URL of the doorbell; empty: an embedded broker on a private unix socket",
     )

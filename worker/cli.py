@@ -29,12 +29,10 @@ def run(
     ],
 ) -> None:
     """Serve one queue until told to stop."""
-    from dicom_node.logs import configure_logging
-    from dicom_node.settings import Settings
+    from dicom_node.cli.commands import settings_of
     from worker.process import run_analysis_worker, run_delivery_worker
 
-    settings = Settings()
-    configure_logging(settings.log_level, settings.log_format, slot)
+    settings = settings_of(slot)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     match queue:
         case QueueName.ANALYSIS:

@@ -43,7 +43,7 @@ def up(json: Json = False) -> None:
     """Run the whole node: broker, dispatcher, workers, status page and storage SCP."""
     from dicom_node.supervisor.node import run_up
 
-    raise typer.Exit(run_up(_settings("up"), as_json=json))
+    raise typer.Exit(run_up(settings_of("up"), as_json=json))
 
 
 @app.command()
@@ -51,7 +51,7 @@ def serve() -> None:
     """Run the storage SCP."""
     from dicom_node.scp.server import serve as run
 
-    run(_settings("scp"))
+    run(settings_of("scp"))
 
 
 @app.command()
@@ -59,7 +59,7 @@ def dispatch() -> None:
     """Run the dispatcher: completes studies, rings workers, reaps lost jobs."""
     from dicom_node.dispatcher import run
 
-    run(_settings("dispatcher"))
+    run(settings_of("dispatcher"))
 
 
 @app.command()
@@ -67,7 +67,7 @@ def web() -> None:
     """Run the status page."""
     from dicom_node.web.app import serve_web
 
-    serve_web(_settings("web"))
+    serve_web(settings_of("web"))
 
 
 @app.command()
@@ -75,7 +75,7 @@ def migrate() -> None:
     """Bring the database to the newest schema."""
     from dicom_node.database.migrate import current_revision, upgrade
 
-    settings = _settings("migrate")
+    settings = settings_of("migrate")
     settings.data_home.mkdir(parents=True, exist_ok=True)
     upgrade(settings.effective_database_url)
     typer.echo(f"database is at revision {current_revision(settings.effective_database_url)}")
@@ -111,7 +111,7 @@ def status(json: Json = False) -> None:
     """Show what runs, what waits, and what was done."""
     from dicom_node.cli.views import show_status
 
-    raise typer.Exit(show_status(_settings("status"), as_json=json))
+    raise typer.Exit(show_status(settings_of("status"), as_json=json))
 
 
 @app.command()
@@ -124,7 +124,7 @@ def worklist(
     """List studies, most urgent first, with what was said of them and whether it was delivered."""
     from dicom_node.cli.views import show_worklist
 
-    show_worklist(_settings("worklist"), study=study, patient=patient, limit=limit, as_json=json)
+    show_worklist(settings_of("worklist"), study=study, patient=patient, limit=limit, as_json=json)
 
 
 @app.command()
@@ -144,7 +144,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     wanted = AuditFilter(
         study=study, patient=patient, actions=tuple(action or ()), actor=actor, since=since, until=until
     )
-    raise typer.Exit(show_audit(_settings("audit"), wanted, limit=limit, as_json=json))
+    raise typer.Exit(show_audit(settings_of("audit"), wanted, limit=limit, as_json=json))
 
 
 @app.command()
@@ -157,7 +157,7 @@ def report(
     show_report(path)
 
 
-def _settings(process: str) -> Any:
+def settings_of(process: str) -> Any:
     """Read the settings and set up logging; a wrong setting ends the command with one clear line."""
     from pydantic import ValidationError
 
@@ -176,11 +176,11 @@ def _settings(process: str) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; our own errors end it with one line instead of a traceback."""
+    """Run the command line; our own errors and the system's end it with one line instead of a traceback."""
     from dicom_node.errors import DicomNodeError
 
     try:
         app(args=arguments)
-    except DicomNodeError as error:
+    except (DicomNodeError, OSError) as error:  # a folder that may not be written, a full disk
         typer.echo(f"dicom-node: {error}", err=True)
         raise SystemExit(1) from None

@@ -15,6 +15,7 @@ from dicom_node.errors import DeliveryRefused, DestinationUnreachable
 from dicom_node.settings import parse_destination
 
 _BATCH = 100
+_WIDTH_OF_A_PIPE = 200
 
 
 def run_echo(peer: str, calling: str, *, as_json: bool) -> int:
@@ -33,7 +34,10 @@ def run_echo(peer: str, calling: str, *, as_json: bool) -> int:
 
 
 def run_send(paths: list[Path], to: str, calling: str, *, as_json: bool) -> int:
-    """Send files and folders of files; return the exit code, 0 when every instance was accepted."""
+    """Send files and folders of files; return the exit code, 0 when every instance was accepted.
+
+    What else lies in a folder (a DICOMDIR, a viewer, notes) is left out; a file that was named must be one.
+    """
     files = _files(paths)
     if not files:
         _tell({"sent": 0, "reason": "no files"}, "there is nothing to send", as_json=as_json)
@@ -51,6 +55,7 @@ def run_send(paths: list[Path], to: str, calling: str, *, as_json: bool) -> int:
     if as_json:
         told = [
             {
+                "path": str(outcome.path),
                 "sop_instance_uid": outcome.sop_instance_uid,
                 "status": None if outcome.status is None else f"0x{outcome.status:04X}",
                 "accepted": outcome.accepted,
@@ -66,9 +71,27 @@ def run_send(paths: list[Path], to: str, calling: str, *, as_json: bool) -> int:
 
 def _files(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
+    left_out = 0
     for path in paths:
-        found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        instances = [file for file in files if _is_instance(file)]
+        found += instances
+        left_out += len(files) - len(instances)
+    if left_out:
+        typer.echo(f"left out {left_out} files of folders that are no DICOM instances", err=True)
     return found
+
+
+def _is_instance(path: Path) -> bool:
+    """Tell whether a file of a folder is worth sending; one that cannot be read is, so that it is told."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM" and path.name.upper() != "DICOMDIR"  # PS3.10 7.1, 8.6
+    except OSError:
+        return True
 
 
 def _show_outcomes(outcomes: list[scu.InstanceOutcome]) -> None:
@@ -76,11 +99,11 @@ def _show_outcomes(outcomes: list[scu.InstanceOutcome]) -> None:
     typer.echo(f"{len(outcomes) - len(refused)} of {len(outcomes)} instances accepted")
     if not refused:
         return
-    table = Table("SOP Instance UID", "status", "what it said")
+    table = Table("file", "status", "what was said")
     for outcome in refused:
         status = "-" if outcome.status is None else f"0x{outcome.status:04X}"
-        table.add_row(outcome.sop_instance_uid, status, outcome.comment)
-    Console().print(table)
+        table.add_row(str(outcome.path), status, outcome.comment)
+    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE, markup=False).print(table)
 
 
 def _tell(facts: dict[str, object], sentence: str, *, as_json: bool) -> None:

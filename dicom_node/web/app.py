@@ -17,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from dicom_node import readiness, triage
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.worklist import WorklistItem
-from dicom_node.errors import OutOfResources
+from dicom_node.errors import ConfigurationError, OutOfResources
 from dicom_node.resources import Resources, open_resources
 from dicom_node.settings import Settings
 from dicom_node.web.health import dependency_checks, node_status
@@ -39,18 +39,30 @@ _ANY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound to
 
 
 def serve_web(settings: Settings) -> None:
-    """Serve the status page until told to stop; a port of 0 takes a free one and announces it."""
-    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
-    with (
-        closing(open_resources(settings)) as resources,
-        socket.create_server((settings.web_host, settings.web_port), family=family) as listening,
-    ):
+    """Serve the status page until told to stop; a port of 0 takes a free one and announces it.
+
+    Raises
+    ------
+    ConfigurationError
+        The address is taken, or not ours.
+    """
+    with closing(open_resources(settings)) as resources, _listening(settings) as listening:
         port: int = listening.getsockname()[1]
         app = build_app(resources, on_ready=lambda: readiness.announce(settings.run_home, "web", port=port))
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
         )
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
+    try:
+        return socket.create_server((settings.web_host, settings.web_port), family=family)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.web_host}:{settings.web_port}: {error.strerror}"
+        ) from error
 
 
 def build_app(resources: Resources, on_ready: Callable[[], None] = lambda: None) -> FastAPI:
