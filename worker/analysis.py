@@ -32,7 +32,8 @@ from models.classifiers import RadiographClassifier, SliceClassifier
 from models.contract import ModelCard
 from models.preprocessing_spec import Window
 from worker.interpretation import findings_from
-from worker.series_selection import Selection, read_header, select_series
+from worker.series_selection import Selection, select_series
+from worker.stored_headers import read_header
 
 
 @dataclass(frozen=True, slots=True)

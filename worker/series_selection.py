@@ -7,14 +7,12 @@ model is enough to refuse, and one that says nothing is left to the pixels.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import assert_never
 
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 
 from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID
-from dicom_node.errors import NotApplicable, UnreadablePixels
+from dicom_node.errors import NotApplicable
 from models.contract import ImageKind
 from worker.body_region import text_of
 from worker.ct_choice import choose_ct
@@ -67,20 +65,6 @@ def select_series(headers: Iterable[Dataset], kind: ImageKind) -> Selection:
         return Selection(kind=kind, headers=choice.headers, notes=choice.notes)
     reason = _joined(choice.refusals) or f"no {modalities} in the study{_what_there_is(found)}"
     raise NotApplicable(f"{reason}, this model reads {reads}")
-
-
-def read_header(path: Path) -> Dataset:
-    """Return everything of a Part 10 file before its pixel data.
-
-    Raises
-    ------
-    UnreadablePixels
-        The file is not there or is no DICOM file.
-    """
-    try:
-        return dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError, ValueError) as error:
-        raise UnreadablePixels(f"a stored file cannot be read ({type(error).__name__})") from error
 
 
 def _joined(refusals: Sequence[str]) -> str:

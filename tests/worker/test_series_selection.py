@@ -19,7 +19,8 @@ from tests.synthetic.studies import (
     structured_report,
     write,
 )
-from worker.series_selection import Selection, read_header, select_series
+from worker.series_selection import Selection, select_series
+from worker.stored_headers import read_header
 
 FILM, CT = ImageKind.CHEST_RADIOGRAPH, ImageKind.CHEST_CT
 SILENT = {"BodyPartExamined": None, "StudyDescription": None, "SeriesDescription": None}

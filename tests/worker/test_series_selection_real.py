@@ -9,7 +9,8 @@ from pydicom.data import get_testdata_file
 
 from dicom_node.errors import NotApplicable
 from models.contract import ImageKind
-from worker.series_selection import read_header, select_series
+from worker.series_selection import select_series
+from worker.stored_headers import read_header
 
 ROOT = Path(__file__).parents[2]
 DICOM = Path(os.environ.get("DICOM_NODE_DATA_DIR", ROOT.parent / "shared" / "data")) / "dicom"
