@@ -18,6 +18,7 @@ from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.audit import Action, RecordedEvent
 from dicom_node.domain.finding import Analysis, AnalysisState, impression_of
+from dicom_node.domain.text import printable
 from dicom_node.domain.worklist import WorklistItem
 from dicom_node.resources import open_resources
 from dicom_node.results.tree import render_tree
@@ -64,13 +65,14 @@ def show_worklist(settings: Settings, *, study: str, patient: str, limit: int, a
         table.add_row(
             str(item.study.priority),
             item.study.study_instance_uid,
-            f"{item.study.patient_name} ({item.study.patient_id})",
-            item.study.study_date,
+            printable(f"{item.study.patient_name} ({item.study.patient_id})"),
+            printable(item.study.study_date),
             item.study.state.value,
-            "\n".join(verdict(analysis) for analysis in item.analyses) or "-",
+            "\n".join(printable(verdict(analysis)) for analysis in item.analyses) or "-",
             "\n".join(f"{d.destination} {d.state.value}" for d in item.deliveries) or "-",
         )
-    Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+    Console(width=width, markup=False, emoji=False, highlight=False).print(table)  # a name is no markup
     typer.echo("Research use, unverified: not for diagnosis.")
 
 
@@ -97,14 +99,14 @@ def show_audit(settings: Settings, wanted: AuditFilter, *, limit: int, as_json: 
         typer.echo(json.dumps([event_as_json(event) for event in events], indent=2))
     else:
         for line in _audit_lines(events):
-            typer.echo(line)
+            typer.echo(printable(line))
     return 0
 
 
 def show_report(path: Path) -> None:
     """Show a structured report as a tree."""
     for line in render_tree(dcmread(path)):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def verdict(analysis: Analysis) -> str:

@@ -12,6 +12,7 @@ from pydicom.valuerep import TEXT_VR_DELIMS
 
 from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from dicom_node.domain.study import InstanceHeader
+from dicom_node.domain.text import printable
 from dicom_node.errors import InstanceRefused, RefusalReason
 from dicom_node.intake.pixel_extent import PixelFacts, check_pixels_are_whole
 from dicom_node.results.provenance import is_own_output
@@ -161,4 +162,4 @@ def _text(dataset: Dataset, keyword: str, encodings: list[str]) -> str:
         decoded = decode_bytes(value, encodings, TEXT_VR_DELIMS)
     except (LookupError, UnicodeError, UserWarning):
         decoded = value.decode("ascii", "replace")
-    return decoded.replace("\0", "").strip()
+    return printable(decoded.replace("\0", "").strip())

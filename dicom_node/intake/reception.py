@@ -11,6 +11,7 @@ from dicom_node.database.studies import ArchivedFile, Recorded, Sender
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.identifiers import is_uid
 from dicom_node.domain.study import InstanceHeader
+from dicom_node.domain.text import printable
 from dicom_node.errors import DicomNodeError, InstanceRefused, OutOfResources, RefusalReason
 from dicom_node.intake.admission import StoreCommand, check_command, check_header
 from dicom_node.intake.header import OfferedHeader, read_header
@@ -104,7 +105,7 @@ def record_refusal(
         action=Action.INSTANCE_CONFLICT if is_conflict else Action.INSTANCE_REFUSED,
         actor=sender.calling_ae_title,
         study_instance_uid=study_instance_uid,
-        subject=sop_instance_uid[:64],
+        subject=printable(sop_instance_uid[:64]),
         detail={"reason": _reason(error), "association": sender.association_id},
     )
     try:

@@ -8,6 +8,7 @@ from pynetdicom.events import Event
 
 from dicom_node.database.studies import Sender
 from dicom_node.dimse import Status, describe
+from dicom_node.domain.text import printable
 from dicom_node.errors import DicomNodeError, InstanceRefused, OutOfResources, RefusalReason
 from dicom_node.intake.reception import receive_instance, record_refusal
 from dicom_node.resources import Resources
@@ -45,7 +46,7 @@ class StoreHandler:
         sender = Sender(
             association_id=connection.association_id, calling_ae_title=event.assoc.requestor.ae_title
         )
-        sop_instance_uid = str(event.request.AffectedSOPInstanceUID or "")[:64]
+        sop_instance_uid = printable(str(event.request.AffectedSOPInstanceUID or "")[:64])
         facts = {"sop_instance_uid": sop_instance_uid, "association": sender.association_id}
         try:
             self._receive(event.request.DataSet, sender, connection, sop_instance_uid)

@@ -38,6 +38,11 @@ def test_what_the_database_would_not_take_is_cut(tmp_path: Path) -> None:
     assert read(tmp_path, whole).study_description == "y" * 20 + "z" * 20
 
 
+def test_what_a_terminal_would_obey_is_replaced(tmp_path: Path) -> None:
+    whole = part10(chest_film(PatientName="PHANTOM^SYNTHETIC")).replace(b"PHANTOM^SY", b"PH\x1b[2J^\n\x07S")
+    assert read(tmp_path, whole).patient_name == "PH\ufffd[2J^\ufffd\ufffdSNTHETIC"
+
+
 def test_a_missing_text_is_empty(tmp_path: Path) -> None:
     header = read(tmp_path, part10(chest_film(AccessionNumber=None, StudyDate="")))
     assert (header.accession_number, header.study_date) == ("", "")

@@ -295,6 +295,18 @@ def test_a_hostile_uid_reaches_no_path(server: NodeServer, resources: Resources,
         assert sender.send(film).Status == 0x0000
 
 
+def test_a_uid_that_no_database_or_terminal_takes_is_refused_and_audited(
+    server: NodeServer, audited: Audited
+) -> None:
+    film = chest_film()
+    request = {"sop_class_uid": str(film.SOPClassUID)}
+    for uid in ("1.2\0.3", "\x1b[2J1.2"):
+        with Sender(server.port) as sender:
+            assert sender.send_bytes(encoded_data_set(film), **request, sop_instance_uid=uid).Status == 0xC000
+    events = audited(Action.INSTANCE_REFUSED)
+    assert [event.subject for event in events] == ["1.2\ufffd.3", "\ufffd[2J1.2"]
+
+
 def test_every_refusal_has_a_status() -> None:
     assert set(STATUS_OF_REFUSAL) == set(RefusalReason)
 
