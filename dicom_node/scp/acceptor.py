@@ -19,7 +19,7 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 
 from dicom_node.archive import Archive
 from dicom_node.scp.connections import Connection, Connections
-from dicom_node.scp.messages import SpoolingDimse
+from dicom_node.scp.messages import SpoolingDimse, serve_requests_only
 from dicom_node.scp.pacing import pace
 
 logger = logging.getLogger(__name__)
@@ -156,6 +156,7 @@ class _ConnectionHandler(RequestHandler):  # type: ignore[misc]
         association.dul.event_queue.get_nowait()  # the transport indication of the socket that is replaced
         association.dul.socket = BoundedSocket(association, client_socket=self.request)
         association.dimse = SpoolingDimse(association, self.server.archive, connection)
+        serve_requests_only(association)
         pace(association)
         association.bind(evt.EVT_CONN_CLOSE, _stop_waiting_for_a_request)
         evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})

@@ -1,14 +1,19 @@
 """DIMSE messages of one association, with C-STORE data sets spooled to disk as they come."""
 
+import logging
+
 from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse import DIMSEServiceProvider, DimseServiceType
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_node.archive import Archive
 from dicom_node.intake.admission import StoreCommand
 from dicom_node.scp.connections import Connection
 from dicom_node.scp.spool import OfferedCommand, SpooledDataSet
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_COMMAND_SET = 16 << 10
 _MOST_UNANSWERED = 4
@@ -73,3 +78,21 @@ class SpoolingDimse(DIMSEServiceProvider):  # type: ignore[misc]  # pynetdicom i
             calling_ae_title=self.assoc.requestor.ae_title,
             called_ae_title=self.assoc.acceptor.ae_title,
         )
+
+
+def serve_requests_only(association: Association) -> None:
+    """Abort an association that brings what is no C-ECHO or C-STORE request; call before it starts.
+
+    pynetdicom answers nothing at all to a response, or to a request without a UID, and the peer waits until
+    its time is up; any DIMSE-N request in a presentation context of Storage it takes for a C-STORE.
+    """
+    serve = association._serve_request  # noqa: SLF001 - no public way to see a request before it is served
+
+    def serve_or_abort(request: DimseServiceType, context_id: int) -> None:
+        if isinstance(request, (C_ECHO, C_STORE)) and request.is_valid_request:
+            serve(request, context_id)
+            return
+        logger.warning("no request that is served here", extra={"kind": type(request).__name__})
+        association.abort()
+
+    association._serve_request = serve_or_abort  # noqa: SLF001

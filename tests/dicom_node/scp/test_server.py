@@ -13,7 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset
 from pynetdicom import AE
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import Verification
 
 from dicom_node.database import studies
@@ -30,6 +32,7 @@ from tests.synthetic.studies import chest_film, ct_series
 
 Audited = Callable[..., list[AuditEvent]]
 WaitUntil = Callable[[Callable[[], bool]], None]
+CR = "1.2.840.10008.5.1.4.1.1.1"
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
@@ -285,3 +288,44 @@ def test_a_release_is_entered_and_an_abort_is_not(
     assert of_released.last_released_at is not None
     assert of_aborted.last_released_at is None
     assert of_aborted.state is StudyState.RECEIVING
+
+
+def _p_data(context_id: int, command: Dataset) -> bytes:
+    """One P-DATA-TF with a whole command set (PS3.8 9.3.5, PS3.7 6.3.1)."""
+    encoded = encode(command, is_implicit_vr=True, is_little_endian=True) or b""
+    encoded = struct.pack("<HHLL", 0, 0, 4, len(encoded)) + encoded
+    item = struct.pack(">LBB", len(encoded) + 2, context_id, 0x03) + encoded
+    return struct.pack(">BBL", 4, 0, len(item)) + item
+
+
+def _command(**attributes: object) -> Dataset:
+    command = Dataset()
+    for keyword, value in {"MessageID": 1, "CommandDataSetType": 0x0101, **attributes}.items():
+        setattr(command, keyword, value)
+    return command
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "command",
+    [
+        _command(CommandField=0x0001, Priority=2, AffectedSOPClassUID=CR),
+        _command(CommandField=0x0001, Priority=2, AffectedSOPInstanceUID="1.2.3"),
+        _command(CommandField=0x0150, RequestedSOPClassUID=CR, RequestedSOPInstanceUID="1.2.3"),
+        _command(CommandField=0x8001, MessageIDBeingRespondedTo=1, Status=0),
+    ],
+    ids=["C-STORE without instance", "C-STORE without class", "N-DELETE", "a response"],
+)
+def test_what_is_no_request_that_we_serve_is_aborted_at_once(server: NodeServer, command: Dataset) -> None:
+    """pynetdicom would say nothing, and the peer would wait for as long as it can."""
+    sender = Sender(server.port, sop_classes=[CR])
+    context_id = next(
+        cx.context_id for cx in sender.association.accepted_contexts if cx.abstract_syntax == CR
+    )
+    sender.association.dul.socket.socket.sendall(_p_data(context_id, command))
+    deadline = time.monotonic() + 5
+    while not sender.association.is_aborted:
+        assert time.monotonic() < deadline, "the node says nothing"
+        time.sleep(0.01)
+    sender.close()
+    assert _is_taken(server.port)
