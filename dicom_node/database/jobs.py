@@ -16,7 +16,6 @@ from dicom_node.domain.identifiers import JobId, derived_uuid
 from dicom_node.domain.job import JobState, Lease, Queue
 from dicom_node.errors import LeaseLost
 
-_CLAIMABLE = (JobState.READY.value, JobState.QUEUED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def take_back_rings(session: Session, job_ids: Iterable[JobId], *, reason: str, 
 
 
 def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now: datetime) -> Lease | None:
-    """Take the job; None when someone else has it, or it is settled: the message was an old one.
+    """Take the job; None when someone else has it, it waits for its time or is settled: an old message.
 
     A lease that ran out and was not reaped yet may be taken over; it counts as lost.
     """
@@ -107,7 +106,8 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
         .where(
             jobs.c.id == job_id,
             sa.or_(
-                jobs.c.state.in_(_CLAIMABLE),
+                jobs.c.state == JobState.QUEUED.value,
+                sa.and_(jobs.c.state == JobState.READY.value, jobs.c.not_before <= now),
                 sa.and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now),
             ),
         )

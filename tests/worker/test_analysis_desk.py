@@ -172,7 +172,10 @@ def test_a_worker_that_lost_its_lease_enters_nothing(
     assert reaped.is_now is JobState.READY
 
 
-def test_missing_bytes_are_tried_again_and_fail_for_people_to_see(desk: AnalysisDesk) -> None:
+def test_missing_bytes_are_tried_again_and_fail_for_people_to_see(
+    desk: AnalysisDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.analysis_desk.RETRY_AFTER", timedelta(0))
     resources = desk.tools.resources
     job_id = rung_analysis(resources, [chest_film()])
     for path in resources.archive.root.glob("??/*.dcm"):

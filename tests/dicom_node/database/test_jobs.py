@@ -211,6 +211,17 @@ def test_a_job_that_is_given_back_waits_for_its_time(database: Database) -> None
     assert Action.JOB_RETRIED in actions(database)
 
 
+def test_an_old_message_does_not_shorten_the_wait_of_a_job_that_was_given_back(database: Database) -> None:
+    request_analyses(database, CXR)
+    held = start(database)
+    later = NOON + 10 * SECOND
+    with database.begin() as session:
+        analyses.postpone_analysis(session, held, not_before=later, error="no model yet", now=NOON)
+
+    assert claim_by_id(database, held.job_id, now=later - SECOND) is None
+    assert claim_by_id(database, held.job_id, now=later) is not None
+
+
 def test_a_buried_job_is_dead_and_its_analysis_failed(database: Database) -> None:
     (analysis_id,) = request_analyses(database, CXR)
     held = start(database)
