@@ -17,7 +17,6 @@ from dicom_node.domain.job import JobState, Lease, Queue
 from dicom_node.errors import LeaseLost
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReapedJob:
     """A job whose ring was lost or whose lease ran out."""
