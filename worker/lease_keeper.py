@@ -38,16 +38,18 @@ def kept_alive(resources: Resources, held: Lease) -> Iterator[None]:
 
 def _keep(resources: Resources, held: Lease, done: threading.Event) -> None:
     lease = resources.settings.lease
-    waited = timedelta()
+    waited, is_held = timedelta(), True
     while not done.wait((lease / 3).total_seconds()):
         waited += lease / 3
         if waited > HARD_LIMIT:
             logger.critical("job is stuck, ending the process", extra={"job": str(held.job_id)})
             os._exit(STUCK_EXIT_CODE)
+        if not is_held:
+            continue  # nothing to renew, but a process that is stuck must still be ended
         try:
             with resources.database.begin() as session:
-                if not jobs.renew(session, held, lease=lease, now=resources.database.now(session)):
-                    logger.warning("lease lost", extra={"job": str(held.job_id)})
-                    return
+                is_held = jobs.renew(session, held, lease=lease, now=resources.database.now(session))
+            if not is_held:
+                logger.warning("lease lost", extra={"job": str(held.job_id)})
         except Temporary:
             logger.warning("lease could not be renewed, trying again", extra={"job": str(held.job_id)})
