@@ -86,11 +86,14 @@ def _grey_of_stored_values(dataset: Dataset, counts: npt.NDArray[np.intp]) -> Va
     least, greatest = stored_range(dataset)
     stored: StoredValues = np.arange(least, greatest + 1, dtype=np.int32)
     try:
-        modality = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            modality = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
     except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         raise UnreadablePixels(f"Modality LUT cannot be applied: {error}") from error
+    if not np.isfinite(modality).all():
+        raise UnreadablePixels("Modality LUT gives no finite values")
     grey = _voi_grey(dataset, modality)
-    if grey is None or _is_flat(grey, counts):
+    if grey is None or not np.isfinite(grey).all() or _is_flat(grey, counts):
         grey = _percentile_grey(modality, counts)
     return grey
 
@@ -119,7 +122,7 @@ def _window_grey(dataset: Dataset, modality: Values) -> Values:
     with np.errstate(over="ignore"):
         shown = apply_windowing(np.concatenate([modality, far]), dataset, index=0)
     black, white = float(shown[-2]), float(shown[-1])
-    if white <= black:
+    if not white > black:  # also where the window is not a number
         raise ValueError("the window has no width")
     return np.asarray((shown[:-2] - black) / (white - black), dtype=np.float64)
 

@@ -1,5 +1,6 @@
 """Where a CT image lies in the patient: read from its header, or from its frame's functional groups."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,8 @@ def _numbers(places: list[Dataset], keyword: str, count: int) -> tuple[float, ..
         value = place.get(keyword)
         numbers = value if isinstance(value, MultiValue) else [value]
         if len(numbers) == count and value not in (None, ""):
-            return tuple(float(number) for number in numbers)
+            found = tuple(float(number) for number in numbers)
+            return found if all(map(math.isfinite, found)) else None
     return None
 
 

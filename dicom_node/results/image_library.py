@@ -1,6 +1,7 @@
 """What the Image Library of a report (TID 1600) may say of an image: no more than its header does."""
 
 import copy
+import math
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -35,4 +36,8 @@ def library_entry(image: Dataset) -> Dataset:
 def _values(image: Dataset, keyword: str) -> int:
     """The number of values of an attribute that are there: a real one wrote ``\\`` for an orientation."""
     value = image.get(keyword)
-    return sum(each not in (None, "") for each in (value if isinstance(value, MultiValue) else [value]))
+    return sum(_is_there(each) for each in (value if isinstance(value, MultiValue) else [value]))
+
+
+def _is_there(value: object) -> bool:
+    return value not in (None, "") and not (isinstance(value, float) and not math.isfinite(value))

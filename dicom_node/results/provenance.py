@@ -13,6 +13,9 @@ from dicom_node.domain.identifiers import AnalysisId, StudyInstanceUID, derived_
 MANUFACTURER = "dicom-node"
 """Manufacturer (0008,0070) of everything that the node makes; its own outputs are known by it."""
 
+_FARTHEST_OFFSET = timedelta(hours=14)
+"""PS3.3 C.12.1.1.8: -1200 to +1400."""
+
 CONTENT_QUALIFICATIONS = frozenset({"RESEARCH", "PRODUCT", "SERVICE"})
 """Content Qualification (0018,9004), PS3.3 C.12.1."""
 
@@ -104,6 +107,8 @@ class ResultContext:
         if len(offset) != 5 or offset[0] not in "+-" or not offset[1:].isdigit():
             return self.created_at.astimezone()
         distance = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:5]))
+        if distance > _FARTHEST_OFFSET:
+            return self.created_at.astimezone()
         return self.created_at.astimezone(timezone(-distance if offset[0] == "-" else distance))
 
     def sop_instance_uid(self, role: OutputRole) -> str:

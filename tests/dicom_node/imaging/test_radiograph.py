@@ -112,10 +112,12 @@ def test_a_rescale_comes_before_the_window() -> None:
         {"WindowCenter": 2048, "WindowWidth": 0},
         {"WindowCenter": 2048, "WindowWidth": -5},
         {"WindowCenter": 90000, "WindowWidth": 10},
+        {"WindowCenter": 2048, "WindowWidth": "nan"},
+        {"WindowCenter": "nan", "WindowWidth": 10},
     ],
-    ids=["none", "no width", "negative width", "shows nothing"],
+    ids=["none", "no width", "negative width", "shows nothing", "width is no number", "centre is no number"],
 )
-def test_without_a_usable_window_robust_percentiles_stand_in(voi: dict[str, int]) -> None:
+def test_without_a_usable_window_robust_percentiles_stand_in(voi: dict[str, object]) -> None:
     pixels = np.tile(np.arange(1000, 2000, dtype=np.uint16), (10, 1))
     pixels[0, :3] = 4095
     read = read_radiograph(film_of(pixels.tolist(), **voi)).pixels
@@ -175,6 +177,8 @@ def test_compression_does_not_change_the_image(transfer_syntax: str) -> None:
         ({"BitsStored": 0}, "BitsStored"),
         ({"BitsAllocated": 32, "BitsStored": 32}, "32 bits"),
         ({"PixelRepresentation": None}, "Pixel Representation"),
+        ({"RescaleSlope": "nan"}, "finite"),
+        ({"RescaleSlope": "1e306"}, "finite"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_reason(attributes: dict[str, object], words: str) -> None:

@@ -77,7 +77,7 @@ def test_the_time_is_told_in_the_offset_of_the_source() -> None:
     assert at.utcoffset() == -timedelta(hours=3, minutes=30)
 
 
-@pytest.mark.parametrize("offset", [None, "", "local", "+9"])
+@pytest.mark.parametrize("offset", [None, "", "local", "+9", "+9999"])
 def test_without_a_usable_offset_the_time_is_that_of_this_machine(offset: str | None) -> None:
     film = digital_radiograph()
     del film.TimezoneOffsetFromUTC
