@@ -46,6 +46,12 @@ def open_resources(settings: Settings) -> Resources:
     """
     settings.run_home.mkdir(parents=True, exist_ok=True, mode=0o700)
     check_schema(settings.effective_database_url)
+    return open_unchecked(settings)
+
+
+def open_unchecked(settings: Settings) -> Resources:
+    """Open the same without asking the database anything, to look at a node that may be broken."""
+    settings.run_home.mkdir(parents=True, exist_ok=True, mode=0o700)
     archive = Archive(
         settings.data_home.resolve() / "archive",
         minimum_free_bytes=settings.minimum_free_space_mb * 2**20,

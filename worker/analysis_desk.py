@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from dicom_node import routing
 from dicom_node.database import analyses, jobs, studies
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
@@ -71,7 +72,7 @@ class AnalysisDesk:
                     session,
                     held,
                     result,
-                    destinations=resources.settings.destinations,
+                    destinations=routing.destinations_for(resources.settings),
                     actor=actor,
                     now=resources.database.now(session),
                 )

@@ -150,11 +150,12 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
 @app.command()
 def report(
     path: Annotated[Path, typer.Argument(help="A structured report.", exists=True, dir_okay=False)],
+    json: Json = False,
 ) -> None:
     """Show a structured report as a tree."""
     from dicom_node.cli.views import show_report
 
-    show_report(path)
+    raise typer.Exit(show_report(path, as_json=json))
 
 
 def settings_of(process: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +21,7 @@ from dicom_node.domain.audit import Action, RecordedEvent
 from dicom_node.domain.finding import Analysis, AnalysisState, impression_of
 from dicom_node.domain.text import printable
 from dicom_node.domain.worklist import WorklistItem
-from dicom_node.resources import open_resources
+from dicom_node.resources import open_resources, open_unchecked
 from dicom_node.results.tree import render_tree
 from dicom_node.settings import Settings
 from dicom_node.web.health import node_status
@@ -42,7 +43,7 @@ class AuditFilter:
 
 def show_status(settings: Settings, *, as_json: bool) -> int:
     """Show what runs and what waits; exit code 0 when every process is ready."""
-    with closing(open_resources(settings)) as resources:
+    with closing(open_unchecked(settings)) as resources:
         status = node_status(resources)
     if as_json:
         typer.echo(json.dumps(status.as_json(), indent=2))
@@ -103,10 +104,17 @@ def show_audit(settings: Settings, wanted: AuditFilter, *, limit: int, as_json: 
     return 0
 
 
-def show_report(path: Path) -> None:
-    """Show a structured report as a tree."""
-    for line in render_tree(dcmread(path)):
-        typer.echo(printable(line))
+def show_report(path: Path, *, as_json: bool) -> int:
+    """Show a report as a tree, or in the DICOM JSON model (PS3.18 F); exit code 1 if it is none."""
+    try:
+        dataset = dcmread(path)
+        lines = render_tree(dataset)
+    except (InvalidDicomError, ValueError) as error:
+        typer.echo(f"dicom-node: {path} is no structured report ({type(error).__name__})", err=True)
+        return 1
+    for line in [json.dumps(dataset.to_json_dict(), indent=2)] if as_json else map(printable, lines):
+        typer.echo(line)
+    return 0
 
 
 def verdict(analysis: Analysis) -> str:

@@ -136,6 +136,37 @@ def test_sending_to_nobody_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_status_of_a_node_without_its_database_is_told(tmp_path: Path) -> None:
+    done = dicom_node(
+        "status", "--json", home=tmp_path, database_url="postgresql+psycopg://nobody@127.0.0.1:1/x"
+    )
+
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert said["ready"] is False
+    assert said["checks"]["database"] is False
+
+
+def test_a_report_is_a_tree_or_dicom_json(tmp_path: Path) -> None:
+    tree = synthetic.structured_report(ValueType="CONTAINER", ContentSequence=[])
+    report = synthetic.write(tree, tmp_path / "report.dcm")
+
+    assert dicom_node("report", str(report)).returncode == 0
+    as_json = json.loads(dicom_node("report", str(report), "--json").stdout)
+    assert as_json["00080060"]["Value"] == ["SR"]
+
+
+def test_what_is_no_report_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no report")
+    (film,) = synthetic.write_all([synthetic.chest_film()], tmp_path)
+
+    for path in (tmp_path / "notes.txt", film):
+        done = dicom_node("report", str(path))
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[0].startswith(f"dicom-node: {path} is no structured report")
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_what_else_lies_in_a_folder_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "cd" / "images").mkdir(parents=True)
     (film,) = synthetic.write_all([synthetic.chest_film()], tmp_path / "cd" / "images")
