@@ -24,6 +24,8 @@ Hounsfield = npt.NDArray[np.int16]
 
 AIR = -1024
 """Nothing is thinner than air: lower values (padding, outside the field of view) are lifted to this."""
+MAXIMUM_PIXELS_PER_VOLUME = 1 << 29
+"""2048 slices of 512 x 512: 1 GiB, as much again while the network reads them."""
 _HOUNSFIELD_TYPES = ("", "HU", "HU_MOD", "US")
 """Rescale Type (0028,1054); the others are maps of something else (iodine, effective Z ...)."""
 
@@ -91,10 +93,12 @@ def sorted_volume(slices: Iterable[CtSlice]) -> CtVolume:
     Raises
     ------
     UnreadablePixels
-        There is no slice, or the slices differ in size or direction.
+        There is no slice, the slices differ in size or direction, or they are more than memory should hold.
     """
     ordered = tuple(
-        sorted(slices, key=lambda each: (each.position_mm, each.sop_instance_uid, each.frame_number))
+        sorted(
+            _bounded(slices), key=lambda each: (each.position_mm, each.sop_instance_uid, each.frame_number)
+        )
     )
     if not ordered:
         raise UnreadablePixels("there is no slice")
@@ -107,6 +111,16 @@ def sorted_volume(slices: Iterable[CtSlice]) -> CtVolume:
     steps = [b.position_mm - a.position_mm for a, b in pairwise(ordered)]
     apart = [step for step in steps if step > 1e-3]
     return CtVolume(slices=ordered, step_mm=statistics.median(apart) if apart else None)
+
+
+def _bounded(slices: Iterable[CtSlice]) -> Iterator[CtSlice]:
+    """Stop at the limit: a few kilobytes of an empty compressed slice decode to a hundred megabytes."""
+    pixels = 0
+    for each in slices:
+        pixels += each.hounsfield.size
+        if pixels > MAXIMUM_PIXELS_PER_VOLUME:
+            raise UnreadablePixels(f"the series has more than {MAXIMUM_PIXELS_PER_VOLUME} pixels")
+        yield each
 
 
 def _read_frame(dataset: Dataset, index: int) -> CtSlice:

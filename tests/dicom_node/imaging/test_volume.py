@@ -1,9 +1,18 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dicom_node.errors import UnreadablePixels
 from dicom_node.imaging.planes import plane_of
-from dicom_node.imaging.volume import read_slice, read_slices, sorted_volume
+from dicom_node.imaging.volume import (
+    MAXIMUM_PIXELS_PER_VOLUME,
+    CtSlice,
+    read_slice,
+    read_slices,
+    sorted_volume,
+)
 from tests.synthetic.phantoms import chest_ct_pixels
 from tests.synthetic.studies import SAGITTAL, ct_series, enhanced_ct, stored_values
 
@@ -136,3 +145,20 @@ def test_a_gantry_tilt_is_measured() -> None:
     plane = plane_of(ct_series(slices=1, ImageOrientationPatient=tilted)[0])
     assert plane is not None
     assert plane.degrees_from_axial == pytest.approx(22.0, abs=0.05)
+
+
+def test_a_series_of_huge_empty_slices_is_stopped_at_the_limit() -> None:
+    """Each decodes from a few kilobytes; a hundred of them would end the worker for want of memory."""
+    empty = np.broadcast_to(np.int16(0), (8192, 8192))  # no memory
+    first = read_slice(ct_series(slices=1)[0])
+    decoded = 0
+
+    def endless() -> Iterator[CtSlice]:
+        nonlocal decoded
+        while True:
+            decoded += 1
+            yield replace(first, hounsfield=empty, frame_number=decoded)
+
+    with pytest.raises(UnreadablePixels, match="more than"):
+        sorted_volume(endless())
+    assert decoded == MAXIMUM_PIXELS_PER_VOLUME // empty.size + 1
