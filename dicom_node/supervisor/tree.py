@@ -150,7 +150,13 @@ class ProcessTree:
 
     def _spawn(self, child: Child) -> None:
         self._specs[child.name].forget()
-        self._selector.register(child.start(), selectors.EVENT_READ, child)
+        try:
+            descriptor = child.start()
+        except OSError as error:  # no memory or no process left: it may be there again soon
+            logger.warning("process not started", extra={"child": child.name, "why": error.strerror})
+            self._plan_restart(child, lived=timedelta())
+            return
+        self._selector.register(descriptor, selectors.EVENT_READ, child)
         logger.info("process started", extra={"child": child.name, "pid": child.pid})
 
     def _bury(self, child: Child) -> None:
@@ -161,13 +167,16 @@ class ProcessTree:
         self._specs[child.name].forget()
         if self._stop_requests:
             return
+        logger.warning("process ended", extra={"child": child.name, "exit_code": code})
+        self._plan_restart(child, lived=lived)
+
+    def _plan_restart(self, child: Child, *, lived: timedelta) -> None:
         if lived >= self._pace.healthy_after or not child.backoff:
             child.backoff = self._pace.first_backoff
         child.starts_in_vain += 1
         child.start_at = time.monotonic() + child.backoff.total_seconds()
-        logger.warning(
-            "process ended, starting it again",
-            extra={"child": child.name, "exit_code": code, "after_s": child.backoff.total_seconds()},
+        logger.info(
+            "starting it again", extra={"child": child.name, "after_s": child.backoff.total_seconds()}
         )
         child.backoff = min(child.backoff * 2, self._pace.longest_backoff)
 

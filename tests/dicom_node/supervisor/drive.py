@@ -18,9 +18,10 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 
 def spec(folder: Path, written: str) -> ProcessSpec:
     name, way = written.split(":")
+    interpreter = str(folder / "python") if way == "linked" else sys.executable
     return ProcessSpec(
         name=name,
-        command=(sys.executable, "-S", str(STAND_IN), str(folder), name, way),
+        command=(interpreter, "-S", str(STAND_IN), str(folder), name, way),
         said=partial(readiness.read, folder, name),
         forget=partial(readiness.withdraw, folder, name),
         drain=timedelta(seconds=0.5),

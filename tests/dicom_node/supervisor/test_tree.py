@@ -185,6 +185,26 @@ def test_a_child_that_works_again_stays(grow: Grow) -> None:
     assert tree.stop() == 0
 
 
+def test_a_child_that_the_system_cannot_start_is_tried_again_and_the_others_live(
+    grow: Grow, tmp_path: Path
+) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(Path(sys.executable).resolve())
+    tree = grow("worker:linked", "scp:plain")
+    tree.wait_until_up()
+    interpreter.unlink()
+    os.kill(tree.noted("ready", "worker")[0].pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(tree.noted("ready", "worker")[0].pid), "the end of the worker")
+    refused_twice = time.monotonic() + 0.3
+    wait_for(lambda: time.monotonic() > refused_twice, "two starts that the system refuses")
+
+    interpreter.symlink_to(Path(sys.executable).resolve())
+
+    wait_for(lambda: len(tree.noted("ready", "worker")) == 2, "a start that works")
+    assert len(tree.noted("start", "scp")) == 1
+    assert tree.stop() == 0
+
+
 def test_a_start_that_cannot_work_is_given_up_and_leaves_no_process(grow: Grow) -> None:
     tree = grow("broker:plain", "dispatcher:plain,web:broken", "scp:plain")
     assert tree.wait_until_up() == "failed: web ended 3 times before it was ready"
