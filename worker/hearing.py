@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 DEAF_EXIT_CODE = 87
 PATIENCE = timedelta(seconds=15)
-"""An idle worker claims a rung job within milliseconds; shorter than the wait for ringing it again."""
+"""An idle worker claims a rung job within milliseconds."""
 _LOOK_EVERY_S = 3.0
 
 
@@ -29,6 +29,8 @@ class Hearing:
 
     def __init__(self, resources: Resources, queue: Queue) -> None:
         self._resources, self._queue = resources, queue
+        # A job that is rung again counts from then on: whoever waits longer never finds one that is old.
+        self._patience = min(PATIENCE, resources.settings.ring_timeout / 2)
         self._lock = threading.Lock()
         self._busy = 0
         self._heard = time.monotonic()
@@ -45,8 +47,9 @@ class Hearing:
 
         return hear_and_do
 
-    def is_deaf(self, patience: timedelta = PATIENCE) -> bool:
+    def is_deaf(self, patience: timedelta | None = None) -> bool:
         """Tell whether a job was rung longer ago than that, while this worker was idle and heard nothing."""
+        patience = self._patience if patience is None else patience
         with self._lock:
             idle = self._busy == 0 and time.monotonic() - self._heard > patience.total_seconds()
         if not idle:

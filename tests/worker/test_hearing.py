@@ -1,5 +1,6 @@
 """A worker that is connected but hears no bell is found out."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -47,3 +48,19 @@ def test_a_busy_worker_is_not_deaf_and_one_that_heard_is_patient(resources: Reso
 
     assert seen == [False]
     assert not hearing.is_deaf(timedelta(seconds=30))
+
+
+def test_a_ring_is_old_before_it_is_rung_again_whatever_the_setting(resources: Resources) -> None:
+    impatient = resources.settings.model_copy(update={"ring_timeout": timedelta(seconds=0.4)})
+    hearing = Hearing(
+        Resources(impatient, resources.database, resources.archive, resources.dispatcher_bell), Queue.ANALYSIS
+    )
+    stories.request_analyses(resources.database, stories.CXR)
+    deadline = time.monotonic() + 5
+
+    while not hearing.is_deaf():
+        assert time.monotonic() < deadline
+        with resources.database.begin() as session:
+            now = resources.database.now(session)
+            jobs.reap(session, ring_timeout=impatient.ring_timeout, maximum_attempts=5, now=now)
+            jobs.mark_queued(session, Queue.ANALYSIS, window=5, now=now)
