@@ -68,7 +68,8 @@ def test_a_film_from_dcmtk_is_read_and_orthanc_holds_report_and_heatmap(
 ) -> None:
     film = real_film()
 
-    storescu([saved(film, tmp_path)], node.destination)
+    sent = storescu([saved(film, tmp_path)], node.destination)
+    assert "Received Store Response (Success)" in sent.stdout
 
     item = node.wait_for_state(film.StudyInstanceUID, "DONE")
     assert [delivery["state"] for delivery in item["deliveries"]] == ["DELIVERED"]
@@ -81,7 +82,8 @@ def test_postgresql_restarts_while_a_study_is_on_its_way(
     node: RunningNode, orthanc: Orthanc, postgres: Postgres, tmp_path: Path
 ) -> None:
     film = real_film()
-    storescu([saved(film, tmp_path)], node.destination)
+    sent = storescu([saved(film, tmp_path)], node.destination)
+    assert "Received Store Response (Success)" in sent.stdout
 
     postgres.restart_immediately()
 

@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import pytest
 
-_FOLDERS_OFF_THE_PATH = ("/usr/sbin", "/usr/local/sbin")  # Debian's Orthanc lives in sbin
+# Debian's own come first: pynetdicom installs an echoscu, a storescu and a storescp of its own beside Python.
+_DEBIAN_FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
 _POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")  # initdb, postgres, pg_ctl: one folder a major version
 _JAVA_FOLDERS = (Path("/usr/share/java"), Path("/usr/local/share/java"))
 
@@ -17,7 +18,7 @@ def require(name: str) -> Path:
 
     A missing program skips the test, or fails it where ``DICOM_NODE_REQUIRE_PEERS`` is 1 (see scripts/test).
     """
-    folders = [os.environ.get("PATH", ""), *_FOLDERS_OFF_THE_PATH, *map(str, _postgresql_folders())]
+    folders = [*_DEBIAN_FOLDERS, os.environ.get("PATH", ""), *map(str, _postgresql_folders())]
     found = shutil.which(name, path=os.pathsep.join(folders))
     return Path(found) if found else _missing(f"the program {name}")
 
