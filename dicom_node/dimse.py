@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,6 +45,9 @@ IMPLEMENTATION_VERSION_NAME = f"DICOM_NODE_{version('dicom-node')}"[:16]
 
 MAXIMUM_PDU_SIZE = 131_072
 """Longest P-DATA-TF that we take: 16 KiB costs throughput; 0, no limit, lets a peer choose our memory."""
+
+LONGEST_PDU = 256 << 10
+"""No PDU that is worth reading is longer: we offer half of it, an A-ASSOCIATE stays far below."""
 
 CONNECTION_TIMEOUT = timedelta(seconds=5)
 ACSE_TIMEOUT = timedelta(seconds=10)
@@ -115,6 +119,31 @@ def _close_for_certain(transport: AssociationSocket) -> None:
         with suppress(OSError):
             transport.socket.shutdown(socket.SHUT_RDWR)
         transport.socket.close()
+
+
+def read_within_bounds(transport: AssociationSocket, nr_bytes: int, patience_s: float) -> bytearray:
+    """Read exactly so many bytes, fewer when the peer closed.
+
+    pynetdicom believes every length up to 4 GiB, and waits without end for a peer that sends a byte now and
+    then.
+
+    Raises
+    ------
+    OSError
+        The PDU is longer than allowed, or did not come in time: pynetdicom closes the connection.
+    """
+    if nr_bytes > LONGEST_PDU:
+        raise OSError(f"a PDU of {nr_bytes} bytes is announced")
+    deadline = time.monotonic() + patience_s
+    received, wanted = 0, bytearray(nr_bytes)
+    with memoryview(wanted) as view:
+        while received < nr_bytes:
+            transport.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            count = transport.socket.recv_into(view[received:])
+            if not count:
+                break
+            received += count
+    return wanted[:received] if received < nr_bytes else wanted
 
 
 # The only change that we make to pynetdicom: each refused connection, and each that the peer closed first,

@@ -16,6 +16,7 @@ from dicom_node import dimse
 from dicom_node.dimse import EncodedInstance
 from dicom_node.domain.delivery import Destination
 from dicom_node.domain.identifiers import AETitle
+from dicom_node.domain.text import printable
 from dicom_node.errors import DeliveryRefused, DestinationUnreachable
 
 ECHO_TIMEOUT = timedelta(seconds=10)
@@ -175,7 +176,7 @@ def _store(association: Association, instance: EncodedInstance, message_id: int)
         status=response.Status,
         accepted=dimse.is_accepted(response.Status),
         temporary=dimse.is_temporary(response.Status),
-        comment=f"{told}: {response.ErrorComment}" if "ErrorComment" in response else told,
+        comment=f"{told}: {printable(str(response.ErrorComment))}" if "ErrorComment" in response else told,
     )
 
 
@@ -222,7 +223,15 @@ def _associate(
     def open_with_limits(event: Event) -> None:
         dimse.set_nodelay(event)
         # pynetdicom waits without end for a peer that no longer reads.
-        event.assoc.dul.socket.socket.settimeout(timeout.total_seconds())
+        transport, patience_s = event.assoc.dul.socket, timeout.total_seconds()
+        transport.socket.settimeout(patience_s)
+
+        def read(nr_bytes: int) -> bytearray:
+            received = dimse.read_within_bounds(transport, nr_bytes, patience_s)
+            transport.socket.settimeout(patience_s)
+            return received
+
+        transport.recv = read
         opened.append(event)
 
     try:

@@ -18,14 +18,13 @@ from pynetdicom.events import Event
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from dicom_node.archive import Archive
+from dicom_node.dimse import LONGEST_PDU
 from dicom_node.scp.connections import Connection, Connections
 from dicom_node.scp.messages import SpoolingDimse, serve_requests_only
 from dicom_node.scp.pacing import pace
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PDU = 256 << 10
-"""No PDU that is worth reading is longer: we offer 128 KiB (PS3.8 D.1), an A-ASSOCIATE-RQ stays below."""
 HANDSHAKE_PATIENCE_S = 5.0
 """How long a peer may take for TLS, and again for its A-ASSOCIATE-RQ."""
 _QUIET_AFTER_S = 0.25

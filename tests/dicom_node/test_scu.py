@@ -1,6 +1,8 @@
 """The SCU against real peers: what is accepted, what may be tried again, what is final."""
 
 import socket
+import struct
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -272,3 +274,48 @@ def test_an_echo_to_nobody_says_so() -> None:
 def test_the_peer_learns_who_implemented_us(pacs: Pacs) -> None:
     echo(pacs.destination, calling_ae_title=US)
     assert pacs.implementations[-1] == ("2.25.4520068715546305722196715578174939177", "DICOM_NODE_0.1.0")
+
+
+def _answering(listening: socket.socket, answer: bytes, *, then: bytes, pause_s: float) -> int:
+    """Answer one association request, and go on with the same bytes until the peer has enough of it."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.settimeout(20)
+        connection.recv(65536)
+        sent, most = 0, 64 << 20
+        try:
+            connection.sendall(answer)
+            while sent < most:
+                connection.sendall(then)
+                sent += len(then)
+                time.sleep(pause_s)
+        except OSError:
+            pass
+        return sent
+
+
+@pytest.mark.parametrize(
+    ("length", "then", "pause_s"),
+    [(0xFFFFFFF0, bytes(1 << 20), 0.0), (0x0000FFFF, b"\0", 0.05)],
+    ids=["4 GiB announced", "a byte now and then"],
+)
+def test_a_peer_that_never_ends_its_answer_is_left(
+    images: list[Path], length: int, then: bytes, pause_s: float
+) -> None:
+    """The length was believed: a Destination could fill the memory of the delivery worker."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        peer = Destination(ae_title=AETitle("PACS"), host="127.0.0.1", port=listening.getsockname()[1])
+        sent = pool.submit(
+            _answering, listening, struct.pack(">BBL", 2, 0, length), then=then, pause_s=pause_s
+        )
+        with pytest.raises(DestinationUnreachable):
+            send_instances(images, peer, calling_ae_title=US, timeout=timedelta(seconds=2))
+        assert sent.result(timeout=10) < 32 << 20
+
+
+def test_an_answer_that_no_database_or_terminal_takes_is_made_harmless(
+    pacs: Pacs, images: list[Path]
+) -> None:
+    pacs.answer(0xC123, "no\x07\0space")
+    (outcome,) = send(images[:1], pacs)
+    assert outcome.comment == "C123H cannot understand: no\ufffd\ufffdspace"
