@@ -1,6 +1,7 @@
 """DIMSE messages of one association, with C-STORE data sets spooled to disk as they come."""
 
 import logging
+import struct
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider, DimseServiceType
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 _LONGEST_COMMAND_SET = 16 << 10
 _MOST_UNANSWERED = 4
 """No asynchronous operations window is negotiated: one outstanding request is right (PS3.7 D.3.3.3)."""
+_UNPARSABLE = (AttributeError, LookupError, ValueError, TypeError, RuntimeError, EOFError, struct.error)
+"""What a hostile command set makes pydicom and pynetdicom raise; it would end the network thread."""
 _INVALID_PDU = "Evt19"  # PS3.8 Table 9-10: answered with an A-ABORT
 
 
@@ -45,7 +48,12 @@ class SpoolingDimse(DIMSEServiceProvider):  # type: ignore[misc]  # pynetdicom i
         ):
             self.dul.event_queue.put(_INVALID_PDU)
             return
-        super().receive_primitive(primitive)
+        try:
+            super().receive_primitive(primitive)
+        except _UNPARSABLE as error:
+            logger.warning("command set not parsed", extra={"why": type(error).__name__})
+            self.dul.event_queue.put(_INVALID_PDU)
+            return
         if self.message is None:
             self._spools[-1].finish()
 

@@ -329,3 +329,22 @@ def test_what_is_no_request_that_we_serve_is_aborted_at_once(server: NodeServer,
         time.sleep(0.01)
     sender.close()
     assert _is_taken(server.port)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "fragment", [b"\x03", b"\x03\xff\x00garbage", b"\x03\x00\x00\x00\x01\x02\x00\x00\x00\xff\xff"]
+)
+def test_a_command_set_that_cannot_be_parsed_is_answered_with_an_abort(
+    server: NodeServer, fragment: bytes
+) -> None:
+    sender = Sender(server.port)
+    context_id = sender.association.accepted_contexts[0].context_id
+    item = struct.pack(">LB", len(fragment) + 1, context_id) + fragment
+    sender.association.dul.socket.socket.sendall(struct.pack(">BBL", 4, 0, len(item)) + item)
+    deadline = time.monotonic() + 5
+    while not sender.association.is_aborted:
+        assert time.monotonic() < deadline, "the node says nothing"
+        time.sleep(0.01)
+    sender.close()
+    assert _is_taken(server.port)
