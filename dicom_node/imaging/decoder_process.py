@@ -31,6 +31,11 @@ _CHECKOUT = Path(__file__).parents[2]
 class ChildLost(Exception):
     """The child died, fell silent or talks nonsense; it must be replaced. The message says what happened."""
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody else ended it: the system for want of memory, or a person; hardly the file."""
+        return signal.SIGKILL.name in str(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

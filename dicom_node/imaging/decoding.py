@@ -33,17 +33,23 @@ class _Order(Generic[Answer]):
     future: "Future[Answer]"
 
     def fulfil(self, child: DecoderProcess) -> None:
-        """Settle the future; raise ChildLost, the future settled too, when the child must be replaced."""
+        """Settle the future, or raise ChildLost, the future perhaps open, when the child must be replaced."""
         try:
             self.future.set_result(self.collect(child.ask(self.kind, self.path)))
         except UnreadablePixels as error:
             self.future.set_exception(error)
-        except (ChildLost, MalformedRecord) as lost:
-            self.future.set_exception(UnreadablePixels(f"the decoder was stopped: {lost}"))
+        except ChildLost:
+            raise
+        except MalformedRecord as lost:
             raise ChildLost(str(lost)) from lost
         except Exception as error:
             self.future.set_exception(error)
             raise ChildLost(str(error)) from error
+
+    def give_up(self, lost: ChildLost) -> None:
+        """Settle the future, if it is not: the file cost a child."""
+        if not self.future.done():
+            self.future.set_exception(UnreadablePixels(f"the decoder was stopped: {lost}"))
 
 
 class DecoderPool:
@@ -151,17 +157,23 @@ class DecoderPool:
                 child.kill()
 
     def _fulfil(self, number: int, order: _Order[Radiograph] | _Order[tuple[CtSlice, ...]]) -> None:
-        child = self._children.get(number)
-        if child is None or child.has_ended:
-            child = self._start_child(number)
-        if child is None:
-            order.future.set_exception(OutOfResources("no decoder can be started"))
-            return
-        try:
-            order.fulfil(child)
-        except ChildLost as lost:
-            logger.warning("decoder replaced", extra={"reason": str(lost)})
-            self._start_child(number)
+        """Have a child do it. What was killed from outside, as for want of memory, is tried once more."""
+        for is_last in (False, True):
+            child = self._children.get(number)
+            if child is None or child.has_ended:
+                child = self._start_child(number)
+            if child is None:
+                order.future.set_exception(OutOfResources("no decoder can be started"))
+                return
+            try:
+                order.fulfil(child)
+            except ChildLost as lost:
+                logger.warning("decoder replaced", extra={"reason": str(lost)})
+                self._start_child(number)
+                if is_last or not lost.was_killed:
+                    order.give_up(lost)
+            if order.future.done():
+                return
 
     def _start_child(self, number: int) -> DecoderProcess | None:
         former = self._children.pop(number, None)
