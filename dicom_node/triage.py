@@ -1,11 +1,15 @@
 """Triage: how urgent a study is after reading, and the worklist that every door shows."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from dicom_node.database.worklist import WorklistQuery, worklist_items
 from dicom_node.domain.finding import Condition, Finding, Presence
 from dicom_node.domain.worklist import ROUTINE, URGENT, WorklistItem
 from dicom_node.resources import Resources
+
+WINDOW = timedelta(hours=24)
+"""How far back a worklist reaches unless asked for more: urgent studies of last week hide no new one."""
 
 _PRIORITY_WHEN_PRESENT = {
     Condition.COVID19: URGENT,

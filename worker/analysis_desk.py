@@ -10,7 +10,7 @@ from dicom_node.database import analyses, jobs, studies
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
-from dicom_node.errors import LeaseLost, NotApplicable, Temporary, UnreadablePixels
+from dicom_node.errors import DicomNodeError, LeaseLost, NotApplicable, Temporary, UnreadablePixels
 from worker.analysis import Tools, analyze_study, inputs_of
 from worker.lease_keeper import kept_alive
 from worker.loaded_models import LoadedModels
@@ -19,6 +19,8 @@ from worker.settling import settled_or_logged
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER = timedelta(seconds=2)
+UNFORESEEN_ATTEMPTS = 2
+"""What is not known to be temporary is most likely the same again, and a whole reading each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,10 @@ class AnalysisDesk:
 
     def _fail_or_try_again(self, held: Lease, error: Exception) -> None:
         resources = self.tools.resources
-        told = str(error) if isinstance(error, Temporary) else f"{type(error).__name__} while reading"
+        told = str(error) if isinstance(error, DicomNodeError) else f"{type(error).__name__} while reading"
         with resources.database.begin() as session:
             now = resources.database.now(session)
-            if isinstance(error, Temporary) or held.attempt < resources.settings.maximum_attempts:
+            if isinstance(error, Temporary) or held.attempt < UNFORESEEN_ATTEMPTS:
                 not_before = now + RETRY_AFTER * 2 ** min(held.attempt - 1, 8)
                 analyses.postpone_analysis(session, held, not_before=not_before, error=told, now=now)
                 return

@@ -39,11 +39,21 @@ class LoadedModels:
             raise ConfigurationError(f"{identity} is not installed on this worker") from None
 
     def registered(self) -> list[RegisteredModel]:
-        """Return what to enter in the node's register."""
+        """Return what to enter in the node's register: the newest version of each name.
+
+        Older versions stay loaded for studies that were promised to them before an upgrade.
+        """
+        newest: dict[str, LoadedClassifier] = {}
+        for classifier in sorted(self._classifiers.values(), key=lambda one: _version(one.card)):
+            newest[classifier.card.name] = classifier
         return [
-            RegisteredModel(identity=identity, modalities=_MODALITIES[classifier.card.kind])
-            for identity, classifier in self._classifiers.items()
+            RegisteredModel(identity=_identity(one.card), modalities=_MODALITIES[one.card.kind])
+            for one in newest.values()
         ]
+
+
+def _version(card: ModelCard) -> tuple[int, ...]:
+    return tuple(int(part) for part in card.version.split("."))
 
 
 def _identity(card: ModelCard) -> ModelIdentity:

@@ -118,13 +118,26 @@ def status(json: Json = False) -> None:
 def worklist(
     study: Annotated[str, typer.Option(help="Only this Study Instance UID.")] = "",
     patient: Annotated[str, typer.Option(help="Only this Patient ID.")] = "",
+    hours: Annotated[
+        int, typer.Option(min=0, help="Received within so many hours; 0, or a named study or patient: ever.")
+    ] = 24,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,
 ) -> None:
     """List studies, most urgent first, with what was said of them and whether it was delivered."""
-    from dicom_node.cli.views import show_worklist
+    from datetime import UTC, timedelta
 
-    show_worklist(settings_of("worklist"), study=study, patient=patient, limit=limit, as_json=json)
+    from dicom_node.cli.views import show_worklist
+    from dicom_node.database.worklist import WorklistQuery
+
+    ever = not hours or study or patient
+    query = WorklistQuery(
+        study_instance_uid=study,
+        patient_id=patient,
+        received_since=None if ever else datetime.now(UTC) - timedelta(hours=hours),
+        limit=limit,
+    )
+    show_worklist(settings_of("worklist"), query, as_json=json)
 
 
 @app.command()

@@ -53,9 +53,8 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     return 0 if status.ready else 1
 
 
-def show_worklist(settings: Settings, *, study: str, patient: str, limit: int, as_json: bool) -> None:
+def show_worklist(settings: Settings, query: WorklistQuery, *, as_json: bool) -> None:
     """Show studies, most urgent first."""
-    query = WorklistQuery(study_instance_uid=study, patient_id=patient, limit=limit)
     with closing(open_resources(settings)) as resources:
         items = triage.worklist(resources, query)
     if as_json:

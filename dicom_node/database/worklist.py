@@ -1,6 +1,7 @@
 """The worklist: studies most urgent first, with what was said of them and where that went."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ class WorklistQuery:
     study_instance_uid: str = ""
     patient_id: str = ""
     states: tuple[StudyState, ...] = ()
+    received_since: datetime | None = None
     limit: int = 50
 
 
@@ -34,6 +36,8 @@ def worklist_items(session: Session, query: WorklistQuery) -> list[WorklistItem]
         statement = statement.where(studies.c.study_instance_uid == query.study_instance_uid)
     if query.patient_id:
         statement = statement.where(studies.c.patient_id == query.patient_id)
+    if query.received_since is not None:
+        statement = statement.where(studies.c.received_at >= query.received_since)
     if query.states:
         statement = statement.where(studies.c.state.in_([state.value for state in query.states]))
     found = [study_of(row) for row in session.execute(statement)]

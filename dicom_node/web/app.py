@@ -117,7 +117,8 @@ def _add_probes(app: FastAPI, resources: Resources) -> None:
 
 def _worklist(resources: Resources) -> list[WorklistItem]:
     try:
-        return triage.worklist(resources, WorklistQuery(limit=50))
+        since = datetime.now(UTC) - triage.WINDOW
+        return triage.worklist(resources, WorklistQuery(received_since=since, limit=50))
     except OutOfResources:
         return []
 

@@ -73,6 +73,7 @@ def test_the_scp_is_killed_between_two_instances(node: RunningNode, pacs: Pacs, 
     assert [outcome.status for outcome in rest] == [0x0000] * 6
     item = node.wait_for_state(study, "DONE", "AMENDED", within_s=120)
     assert item["instances"] == 6
+    wait_until(lambda: len(results_at(pacs, study)) >= 2, 60, "report and heat map")
     assert_exactly_one_result(pacs, study)
 
 

@@ -24,7 +24,7 @@ def test_a_hostile_name_commands_neither_table_nor_terminal(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "node.sqlite")) as database, database:
         _enter_study(database, patient_name="[/bold]\x1b[2J^EVIL", patient_id="[link=x]", study_date="[/]")
 
-    done = dicom_node("worklist", home=tmp_path)
+    done = dicom_node("worklist", "--hours", "0", home=tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert "[/bold]" in done.stdout
