@@ -35,6 +35,9 @@ from worker.interpretation import findings_from
 from worker.series_selection import Selection, select_series
 from worker.stored_headers import read_header
 
+_LEAST_SPACING_MM, _MOST_SPACING_MM = 0.05, 10.0
+"""Of a CT of a person: micro-CT is finer, nothing is coarser."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -147,16 +150,24 @@ def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
 
 def _slices_with_lung(decoders: DecoderPool, paths: Sequence[Path]) -> list[CtSlice]:
     volume = sorted_volume(decoders.decode_slices(paths))
-    if any(piece.spacing_mm is None for piece in volume.slices):
-        raise NotApplicable("the pixel spacing is missing, so lung cannot be measured on the slices")
+    if len(volume.slices) > 1 and volume.step_mm is None:
+        raise NotApplicable("all slices of the series lie at one position")
     found = [
         piece
         for piece in volume.slices
-        if piece.spacing_mm is not None and lung_field.shows_lung(piece.hounsfield, piece.spacing_mm)
+        if lung_field.shows_lung(piece.hounsfield, _plausible(piece.spacing_mm))
     ]
     if not found:
         raise NotApplicable("no axial slice shows lung on both sides")
     return found
+
+
+def _plausible(spacing_mm: tuple[float, float] | None) -> tuple[float, float]:
+    if spacing_mm is None:
+        raise NotApplicable("the pixel spacing is missing, so lung cannot be measured on the slices")
+    if not all(_LEAST_SPACING_MM <= value <= _MOST_SPACING_MM for value in spacing_mm):
+        raise NotApplicable("the pixel spacing is not one of a CT of a person")
+    return spacing_mm
 
 
 def _through_window(

@@ -137,6 +137,26 @@ def test_a_film_that_is_not_a_chest_is_refused_by_its_pixels(desk: AnalysisDesk)
     assert "does not look like a frontal chest film" in analysis.reason
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value", "because"),
+    [
+        ("ImagePositionPatient", [0, 0, 0], "at one position"),
+        ("PixelSpacing", [1e6, 1e6], "pixel spacing is not one of a CT of a person"),
+        ("PixelSpacing", None, "pixel spacing is missing"),
+    ],
+)
+def test_a_ct_with_impossible_geometry_is_not_analysed(
+    desk: AnalysisDesk, attribute: str, value: object, because: str
+) -> None:
+    series = synthetic.ct_series(slices=5, **{attribute: value})
+
+    desk.analyze(rung_analysis(desk.tools.resources, series))
+
+    analysis = only_analysis(desk.tools.resources)
+    assert analysis.state is AnalysisState.NOT_APPLICABLE
+    assert because in analysis.reason
+
+
 def test_undecodable_pixels_are_not_analysed_and_say_so(desk: AnalysisDesk) -> None:
     resources = desk.tools.resources
     broken = synthetic.compressed(synthetic.chest_film(), "1.2.840.10008.1.2.4.90")
