@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -190,6 +189,6 @@ def _ready_port(home: Path, process: subprocess.Popen[bytes]) -> int | None:
 
 
 if __name__ == "__main__":
-    if shutil.which("git") and not Path("pyproject.toml").is_file():
+    if not Path("pyproject.toml").is_file():
         raise SystemExit("run it from the checkout: ./scripts/demo")
     raise SystemExit(main())

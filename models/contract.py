@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -220,15 +220,3 @@ class VolumePrediction:
     """(key slices, rows, columns) on the source pixel grid, each in [0, 1]."""
     evidence_by_scale: tuple[float, float, float, float, float]
     """Of the first key slice."""
-
-
-class Classifier(Protocol):
-    """What every loaded model has."""
-
-    @property
-    def card(self) -> ModelCard:
-        """What the model is."""
-
-    @property
-    def device(self) -> str:
-        """Where it computes: ``cpu`` or ``cuda:N``."""

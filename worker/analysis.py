@@ -196,7 +196,10 @@ def _context(
         created_at=task.analysis.created_at,
         sources=tuple(sources),
         content_qualification=tools.resources.settings.content_qualification,
-        parameters=(f"softmax temperature={card.temperature:.4f}",),
+        parameters=(
+            f"softmax temperature={card.temperature:.4f}",
+            *(f"note={note}" for note in task.selection.notes),
+        ),
         software_version=version("dicom-node"),
         input_digest=task.input_digest,
         explained_condition=Condition(explained),

@@ -109,8 +109,3 @@ class QuietPeriods:
     def after_release(self, modality: str) -> timedelta:
         """Return the quiet that follows the last release."""
         return self.radiograph if modality in {"CR", "DX"} else self.ct
-
-
-def may_move(before: StudyState, after: StudyState) -> bool:
-    """Tell whether a study may go from one state to the other."""
-    return after in STUDY_MOVES[before]

@@ -18,6 +18,7 @@ from dicom_node.domain.worklist import WorklistItem
 from dicom_node.errors import LeaseLost
 from dicom_node.imaging.decoding import DecoderPool
 from dicom_node.resources import Resources
+from dicom_node.results.tree import render_tree
 from tests.synthetic import stories
 from tests.synthetic import studies as synthetic
 from tests.worker.received import rung_analysis
@@ -155,6 +156,18 @@ def test_a_ct_with_impossible_geometry_is_not_analysed(
     analysis = only_analysis(desk.tools.resources)
     assert analysis.state is AnalysisState.NOT_APPLICABLE
     assert because in analysis.reason
+
+
+def test_what_the_choice_of_images_rests_on_stands_in_the_report(desk: AnalysisDesk) -> None:
+    resources = desk.tools.resources
+
+    desk.analyze(rung_analysis(resources, synthetic.ct_series(slices=5, size=256)))
+
+    with resources.database.read() as session:
+        outputs = analyses.outputs_of(session, only_analysis(resources).analysis_id)
+    (report,) = (output for output in outputs if output.role is OutputRole.REPORT)
+    tree = render_tree(pydicom.dcmread(resources.archive.path(report.path)))
+    assert any("note=only 5 slices" in line for line in tree)
 
 
 def test_undecodable_pixels_are_not_analysed_and_say_so(desk: AnalysisDesk) -> None:

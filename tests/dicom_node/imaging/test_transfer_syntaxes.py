@@ -1,5 +1,4 @@
 import logging
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from dicom_node.imaging.transfer_syntaxes import (
     decodable_transfer_syntaxes,
     sample_image,
 )
+from tests.peers.programs import require
 
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
@@ -60,12 +60,11 @@ def test_a_transfer_syntax_without_decoder_is_not_offered(monkeypatch: pytest.Mo
     assert decodable_transfer_syntaxes() == NATIVE
 
 
-@pytest.mark.skipif(shutil.which("dcmdjpeg") is None, reason="needs DCMTK's dcmdjpeg")
 def test_twelve_bit_jpeg_is_read_as_dcmtk_reads_it(tmp_path: Path) -> None:
     dataset, _ = sample_image(JPEG_EXTENDED)
     dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "2.25.1"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "2.25.2", "2.25.3"
     dataset.HighBit = 11
     dataset.save_as(tmp_path / "packed.dcm", enforce_file_format=True)
-    subprocess.run(["dcmdjpeg", tmp_path / "packed.dcm", tmp_path / "native.dcm"], check=True)
+    subprocess.run([require("dcmdjpeg"), tmp_path / "packed.dcm", tmp_path / "native.dcm"], check=True)
     np.testing.assert_array_equal(stored_frame(dataset, 0), dcmread(tmp_path / "native.dcm").pixel_array)
