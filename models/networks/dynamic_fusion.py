@@ -1,11 +1,13 @@
-"""Dynamic fusion of five depths of a trunk (Jia et al. 2021): modified MobileNetV3-small and ResNet18.
+"""Dynamic fusion of five depths of a trunk (Jia et al. 2021): modified MobileNetV3-small, ResNet18, any backbone.
 
 z_n = sum_i w[n, i] g_i[n], with w = GAP(relu(BN(conv1x1(image)))) and g_i = GAP(relu(BN(conv1x1(x_i)))):
-the weights are each sample's own (the authors' released code couples the samples of a batch).
+the weights are each sample's own. The authors' released code couples the samples of a batch instead; it is kept
+as ``Fusion.AUTHORS`` to reproduce their tables, and is refused wherever a patient could be answered.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 
 import torch
@@ -14,35 +16,25 @@ from torch.nn import functional
 from torchvision.models import resnet18
 from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
 
+from models.errors import UnusableInput
+from models.networks.heads import hardswish_slope
+from models.networks.interface import ChestNetwork, Features, HeatMapKind, xavier
+from models.networks.trunks import Backbone
+
 SCALES = 5
 GLUON_LAST_WIDTH = 1280  # GluonCV's trunk; the paper's text says 1024, its model sizes say 1280
+GRID = 15  # cells a side, at least, of a branch's map; equal cells keep every spatial mean exact
 
 
-def modified_mobilenet_v3_small(classes: int) -> "DynamicFusion":
-    """Build the film network: MobileNetV3-small trunk, 64-wide branches, 299 x 299 in the paper."""
-    settings, _ = _mobilenet_v3_conf("mobilenet_v3_small")
-    norm = partial(nn.BatchNorm2d, eps=1e-5, momentum=0.1)
-    trunk = MobileNetV3(settings, GLUON_LAST_WIDTH, num_classes=classes, norm_layer=norm).features
-    return DynamicFusion(
-        stages=[trunk[0], trunk[1], trunk[2], trunk[3]],
-        last_stage=nn.Sequential(*trunk[4:]),
-        vector=HardSwishVector(576, GLUON_LAST_WIDTH),
-        channels=(16, 16, 24, 24, GLUON_LAST_WIDTH),
-        head=FusionHead(classes=classes, width=64, dropout=0.5),
-    )
+class Fusion(Enum):
+    """How the five branch outputs become one vector."""
 
-
-def modified_resnet18(classes: int) -> "DynamicFusion":
-    """Build the slice network: ResNet18 trunk, 32-wide branches, 256 x 256 in the paper."""
-    trunk = resnet18(weights=None)
-    stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
-    return DynamicFusion(
-        stages=[stem, trunk.layer1, trunk.layer2, trunk.layer3],
-        last_stage=trunk.layer4,
-        vector=None,
-        channels=(64, 64, 128, 256, 512),
-        head=FusionHead(classes=classes, width=32, dropout=0.0),
-    )
+    PER_SAMPLE = "paper"
+    """z_n = sum_i w[n, i] g_i[n]: what the paper says."""
+    CONCATENATED = "concat"
+    """The five outputs side by side, unweighted: the variant left as a comment in the authors' code."""
+    AUTHORS = "authors"
+    """z[n, c, j] = sum_i w[i, j] g_i[n, c]: what their MXNet code computes. Needs five samples and couples them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +44,54 @@ class FusionHead:
     classes: int
     width: int
     dropout: float
+    fusion: Fusion = Fusion.PER_SAMPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FusionFeatures:
+class FusionFeatures(Features):
     """What one forward pass leaves for the logits, the heat map and the chest gate."""
 
     scale_weights: Tensor
     """(n, 5): how much each depth counts, from the image's intensities alone."""
     branch_maps: tuple[Tensor, ...]
     """Four maps (n, width, rows_i, columns_i) after conv, batch norm, ReLU; their means are g_1..g_4."""
-    last_map: Tensor
-    """(n, channels, rows, columns): the trunk's last map."""
-    pooled: Tensor
-    """(n, channels, 1, 1): spatial mean of ``last_map``."""
     vector: Tensor
     """(n, channels_5, 1, 1): what the fifth branch reads."""
+
+
+def modified_mobilenet_v3_small(
+    classes: int, *, fusion: Fusion = Fusion.PER_SAMPLE, last_width: int = GLUON_LAST_WIDTH
+) -> "DynamicFusion":
+    """Build the film network: MobileNetV3-small trunk, 64-wide branches, 299 x 299 in the paper."""
+    trunk = mobilenet_v3_small_layers(last_width)
+    return DynamicFusion(
+        stages=[trunk[0], trunk[1], trunk[2], trunk[3]],
+        last_stage=nn.Sequential(*trunk[4:]),
+        vector=HardSwishVector(576, last_width),
+        channels=(16, 16, 24, 24, last_width),
+        head=FusionHead(classes=classes, width=64, dropout=0.5, fusion=fusion),
+    )
+
+
+def modified_resnet18(classes: int, *, fusion: Fusion = Fusion.PER_SAMPLE) -> "DynamicFusion":
+    """Build the slice network: ResNet18 trunk, 32-wide branches, 256 x 256 in the paper."""
+    trunk = resnet18(weights=None)
+    stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
+    return DynamicFusion(
+        stages=[stem, trunk.layer1, trunk.layer2, trunk.layer3],
+        last_stage=trunk.layer4,
+        vector=None,
+        channels=(64, 64, 128, 256, 512),
+        head=FusionHead(classes=classes, width=32, dropout=0.0, fusion=fusion),
+    )
+
+
+def mobilenet_v3_small_layers(last_width: int = GLUON_LAST_WIDTH) -> nn.Sequential:
+    """Return GluonCV's MobileNetV3-small up to its 576-wide last map: batch norm's epsilon is 1e-5 there."""
+    settings, _ = _mobilenet_v3_conf("mobilenet_v3_small")
+    norm = partial(nn.BatchNorm2d, eps=1e-5, momentum=0.1)
+    layers: nn.Sequential = MobileNetV3(settings, last_width, num_classes=1, norm_layer=norm).features
+    return layers
 
 
 class PointwiseBranch(nn.Module):
@@ -82,6 +106,13 @@ class PointwiseBranch(nn.Module):
         """Return the activation map (n, channels_out, rows, columns)."""
         out: Tensor = functional.relu(self.norm(self.conv(x)))
         return out
+
+    @property
+    def norm_scale(self) -> Tensor:
+        """(channels_out,): what batch norm in ``eval`` multiplies each channel by."""
+        assert self.norm.running_var is not None  # noqa: S101  always tracked here
+        scale: Tensor = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
+        return scale
 
 
 class HardSwishVector(nn.Module):
@@ -98,8 +129,10 @@ class HardSwishVector(nn.Module):
         return out
 
 
-class DynamicFusion(nn.Module):
+class DynamicFusion(ChestNetwork):
     """Logits from five depths of a trunk, weighted per sample; in ``eval`` no sample sees another."""
+
+    heat_map = HeatMapKind.EXACT_MULTI_SCALE
 
     def __init__(
         self,
@@ -114,50 +147,138 @@ class DynamicFusion(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.last_stage = last_stage
         self.vector = vector
+        self.fusion = head.fusion
+        self.serves = head.fusion is not Fusion.AUTHORS
         self.branches = nn.ModuleList(PointwiseBranch(c, head.width) for c in channels)
         self.weigher = PointwiseBranch(3, SCALES)
         self.dropout = nn.Dropout(head.dropout)
-        self.classifier = nn.Linear(head.width, head.classes)
+        copies = 1 if head.fusion is Fusion.PER_SAMPLE else SCALES
+        self.classifier = nn.Linear(head.width * copies, head.classes)
         for added in (self.branches, self.weigher, self.classifier):
-            _xavier(added)
+            xavier(added)
+
+    def taps(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the four maps that the spatial branches read, and the trunk's last map."""
+        maps: list[Tensor] = []
+        x = images
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps, self.last_stage(x)
+
+    def weighed(self, images: Tensor) -> Tensor:
+        """Return what the weights w are computed from: the image as the trunk sees it."""
+        return images
 
     def features(self, images: Tensor) -> FusionFeatures:
         """Run the trunk and the four spatial branches on images (n, 3, rows, columns) in 0..255."""
-        maps: list[Tensor] = []
-        x = images
-        for stage, branch in zip(self.stages, self.branches, strict=False):
-            x = stage(x)
-            maps.append(branch(x))
-        last = self.last_stage(x)
+        taps, last = self.taps(images)
         pooled = last.mean((2, 3), keepdim=True)
+        branches = list(self.branches)[: SCALES - 1]
         return FusionFeatures(
-            scale_weights=self.weigher(images).mean((2, 3)),
-            branch_maps=tuple(maps),
+            scale_weights=self.weigher(self.weighed(images)).mean((2, 3)),
+            branch_maps=tuple(branch(tap) for tap, branch in zip(taps, branches, strict=True)),
             last_map=last,
-            pooled=pooled,
             vector=pooled if self.vector is None else self.vector(pooled),
         )
 
     def fuse(self, features: FusionFeatures) -> Tensor:
-        """Return z (n, width): the five branch outputs summed with the sample's own weights."""
-        outputs = [m.mean((2, 3)) for m in features.branch_maps]
-        outputs.append(self.branches[SCALES - 1](features.vector).flatten(1))
-        return torch.einsum("ni,inc->nc", features.scale_weights, torch.stack(outputs))
+        """Return z: (n, width) of the five branch outputs; five times as wide where they are not summed.
 
-    def logits(self, features: FusionFeatures) -> Tensor:
+        Raises
+        ------
+        UnusableInput
+            The authors' coupled fusion with fewer than five samples.
+        """
+        outputs = [_cells(m).mean((2, 3)) for m in features.branch_maps]
+        outputs.append(self.branches[SCALES - 1](features.vector).flatten(1))
+        weights = features.scale_weights
+        match self.fusion:
+            case Fusion.PER_SAMPLE:
+                return torch.einsum("ni,inc->nc", weights, torch.stack(outputs))
+            case Fusion.CONCATENATED:
+                return torch.cat(outputs, dim=1)
+            case Fusion.AUTHORS:
+                if len(weights) < SCALES:
+                    raise UnusableInput(f"the authors' fusion needs {SCALES} samples in a batch")
+                return torch.einsum("ij,inc->ncj", weights[:SCALES], torch.stack(outputs)).flatten(1)
+
+    def logits(self, features: Features) -> Tensor:
         """Return the class logits (n, classes) of features."""
+        assert isinstance(features, FusionFeatures)  # noqa: S101  this network's own
         out: Tensor = self.classifier(self.dropout(self.fuse(features)))
         return out
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the class logits (n, classes) of images (n, 3, rows, columns) in 0..255."""
-        return self.logits(self.features(images))
+    def maps(self, features: Features) -> tuple[Tensor, ...]:
+        """Return five maps (n, labels, rows_i, columns_i): w_i W_c . r_i(p), the fifth linearised at its pool.
+
+        logit_c - b_c = sum_i mean(map_i) + rest, where the rest is what the fifth branch's batch norm shift
+        and h-swish curvature leave without a place. a . f of the fifth is Grad-CAM's map.
+        """
+        assert isinstance(features, FusionFeatures)  # noqa: S101  this network's own
+        by_scale = self._class_weights(features)
+        placed = [
+            torch.einsum("nkc,nchw->nkhw", by_scale[i], _cells(branch_map))
+            for i, branch_map in enumerate(features.branch_maps)
+        ]
+        return (*placed, self._vector_map(features, by_scale[SCALES - 1]))
+
+    def _class_weights(self, features: FusionFeatures) -> list[Tensor]:
+        """Return W_c scaled as scale i enters the logits, (n, labels, width) a scale."""
+        weight = self.classifier.weight
+        match self.fusion:
+            case Fusion.PER_SAMPLE:
+                return [weight * features.scale_weights[:, i, None, None] for i in range(SCALES)]
+            case Fusion.CONCATENATED:
+                return [part.expand(len(features.vector), -1, -1) for part in weight.chunk(SCALES, dim=1)]
+            case Fusion.AUTHORS:
+                copies = weight.view(len(weight), -1, SCALES)
+                return [
+                    (copies * features.scale_weights[i]).sum(2).expand(len(features.vector), -1, -1)
+                    for i in range(SCALES)
+                ]
+
+    def _vector_map(self, features: FusionFeatures, class_weights: Tensor) -> Tensor:
+        branch = self.branches[SCALES - 1]
+        assert isinstance(branch, PointwiseBranch)  # noqa: S101  narrows ModuleList's element
+        active = branch(features.vector).flatten(1)
+        slope = class_weights * ((active > 0).to(active.dtype) * branch.norm_scale)[:, None]
+        slope = slope @ branch.conv.weight.flatten(1)
+        if self.vector is not None:
+            before = self.vector.project(features.last_map.mean((2, 3), keepdim=True)).flatten(1)
+            slope = (slope * hardswish_slope(before)[:, None]) @ self.vector.project.weight.flatten(1)
+        return torch.einsum("nkc,nchw->nkhw", slope, features.last_map)
 
 
-def _xavier(module: nn.Module) -> None:
-    """Initialise as MXNet's ``init.Xavier()`` does; the authors use it for the layers that they add."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+class BackboneFusion(DynamicFusion):
+    """Dynamic fusion on a backbone that the user names: it reads stages 2 to 5 and the pooled last map."""
+
+    def __init__(self, backbone: Backbone, head: FusionHead) -> None:
+        super().__init__(
+            stages=[],
+            last_stage=backbone.tail,
+            vector=None,
+            channels=(*backbone.trunk.channels[1:5], backbone.tail_channels),
+            head=head,
+        )
+        self.trunk = backbone.trunk
+
+    def taps(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the maps at strides 2, 4, 8 and 16, and the last map."""
+        maps = self.trunk(images)
+        return maps[1:5], self.last_stage(maps[5])
+
+    def weighed(self, images: Tensor) -> Tensor:
+        """Return the image in the trunk's own range."""
+        out: Tensor = self.trunk.normalise(images)
+        return out
+
+
+def _cells(branch_map: Tensor) -> Tensor:
+    """Average into equal cells, at least ``GRID`` a side: the same mean, far fewer products."""
+    size = branch_map.shape[-1]
+    if branch_map.shape[-2] != size:
+        return branch_map
+    wanted = min(GRID, size)
+    cell = max(k for k in range(1, size + 1) if size % k == 0 and size // k >= wanted)
+    return branch_map if cell == 1 else functional.avg_pool2d(branch_map, cell)

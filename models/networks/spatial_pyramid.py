@@ -1,0 +1,86 @@
+"""D-SPP, the deep spatial pyramid pooling of Xu et al. 2022: several depths seen through one receptive field."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WIDEST_BRANCH = 256  # ASPP's width, which the paper builds on and does not restate
+
+
+class Align(Enum):
+    """How the branches come to one size."""
+
+    STRIDE = "stride"
+    """Strided atrous convolutions: every branch samples the same places of the image."""
+    POOL = "pool"
+    """Dense atrous convolutions, then average pooling to the smallest map."""
+    UP = "up"
+    """Dense atrous convolutions, then bilinear interpolation to the largest map."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyramidOptions:
+    """What the paper leaves open, with the chosen reading as default."""
+
+    stages: tuple[int, ...] = (4, 5, 6)
+    """Stages by resolution whose outputs are read (Table IV); none for no module."""
+    alpha: float = 3.0
+    align: Align = Align.STRIDE
+    width: int | None = None
+    """Channels of a branch; by default half of the output's, at most 256."""
+
+
+def atrous_rates(strides: Sequence[int], alpha: float = 3.0) -> tuple[int, ...]:
+    """Return R_i = alpha sqrt(H_i W_i / (H_min W_min)) (Eq. 3), from strides: the same at every input size."""
+    return tuple(max(1, round(alpha * max(strides) / stride)) for stride in strides)
+
+
+def atrous_rates_of_sizes(sizes: Sequence[tuple[int, int]], alpha: float = 3.0) -> tuple[int, ...]:
+    """Return Eq. 3 literally, from the maps' (rows, columns)."""
+    smallest = min(rows * columns for rows, columns in sizes)
+    return tuple(max(1, round(alpha * math.sqrt(rows * columns / smallest))) for rows, columns in sizes)
+
+
+class SpatialPyramid(nn.Module):
+    """One 3 x 3 atrous convolution a map, concatenated and joined by a 1 x 1 convolution."""
+
+    def __init__(
+        self, *, channels: Sequence[int], strides: Sequence[int], out: int, options: PyramidOptions
+    ) -> None:
+        super().__init__()
+        self.align = options.align
+        self.rates = atrous_rates(strides, options.alpha)
+        width = options.width or min(WIDEST_BRANCH, out // 2)
+        coarsest = max(strides)
+        self.branches = nn.ModuleList(
+            _branch(c, width, rate, coarsest // stride if self.align is Align.STRIDE else 1)
+            for c, stride, rate in zip(channels, strides, self.rates, strict=True)
+        )
+        self.join = nn.Sequential(
+            nn.Conv2d(width * len(channels), out, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Join maps (n, channels_i, rows_i, columns_i), fine to coarse, on one grid (n, out, rows, columns)."""
+        seen = [branch(m) for branch, m in zip(self.branches, maps, strict=True)]
+        if self.align is Align.UP:
+            size = seen[0].shape[-2:]
+            level = [functional.interpolate(m, size=size, mode="bilinear") for m in seen]
+        else:  # at odd sizes a strided grid can differ by a cell
+            size = maps[-1].shape[-2:]
+            level = [m if m.shape[-2:] == size else functional.adaptive_avg_pool2d(m, size) for m in seen]
+        out: Tensor = self.join(torch.cat(level, dim=1))
+        return out
+
+
+def _branch(channels: int, width: int, rate: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, stride=stride, padding=rate, dilation=rate, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
