@@ -1,8 +1,8 @@
-"""Networks in the topology of COVID-Net and COVIDNet-CT, approximate: their layers' exact widths are not public.
+"""Networks in the topology of COVID-Net and COVIDNet-CT, approximate: the exact widths are not public.
 
-Built from the papers' descriptions (projection-expansion-projection-extension blocks, long-range 1 x 1 shortcuts).
-The originals' widths came from a machine-driven search and live in their released graphs only, so no published
-weight or figure belongs to these networks.
+Built from the papers' descriptions (projection-expansion-projection-extension blocks, long-range 1 x 1
+shortcuts). The originals' widths came from a machine-driven search and live in their released graphs only, so
+no published weight or figure belongs to these networks.
 """
 
 from collections.abc import Sequence

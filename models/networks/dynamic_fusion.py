@@ -1,8 +1,8 @@
-"""Dynamic fusion of five depths of a trunk (Jia et al. 2021): modified MobileNetV3-small, ResNet18, any backbone.
+"""Dynamic fusion of five depths of a trunk (Jia et al. 2021), on MobileNetV3-small, ResNet18 or any backbone.
 
 z_n = sum_i w[n, i] g_i[n], with w = GAP(relu(BN(conv1x1(image)))) and g_i = GAP(relu(BN(conv1x1(x_i)))):
-the weights are each sample's own. The authors' released code couples the samples of a batch instead; it is kept
-as ``Fusion.AUTHORS`` to reproduce their tables, and is refused wherever a patient could be answered.
+the weights are each sample's own. The authors' released code couples the samples of a batch instead; it is
+kept as ``Fusion.AUTHORS`` to reproduce their tables, and is refused wherever a patient could be answered.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Fusion(Enum):
     CONCATENATED = "concat"
     """The five outputs side by side, unweighted: the variant left as a comment in the authors' code."""
     AUTHORS = "authors"
-    """z[n, c, j] = sum_i w[i, j] g_i[n, c]: what their MXNet code computes. Needs five samples and couples them."""
+    """z[n, c, j] = sum_i w[i, j] g_i[n, c]: what their code computes. Needs five samples, couples them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,10 +210,10 @@ class DynamicFusion(ChestNetwork):
         return out
 
     def maps(self, features: Features) -> tuple[Tensor, ...]:
-        """Return five maps (n, labels, rows_i, columns_i): w_i W_c . r_i(p), the fifth linearised at its pool.
+        """Return five maps (n, labels, rows_i, columns_i): w_i W_c . r_i(p), the fifth linearised.
 
-        logit_c - b_c = sum_i mean(map_i) + rest, where the rest is what the fifth branch's batch norm shift
-        and h-swish curvature leave without a place. a . f of the fifth is Grad-CAM's map.
+        logit_c - b_c = sum_i mean(map_i) + rest, where the rest is what the fifth branch's batch norm
+        shift and h-swish curvature leave without a place. a . f of the fifth is Grad-CAM's map.
         """
         assert isinstance(features, FusionFeatures)  # noqa: S101  this network's own
         by_scale = self._class_weights(features)

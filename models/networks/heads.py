@@ -88,8 +88,8 @@ class HardSwishHead(Head):
 class LogitMapHead(Head):
     """SqueezeNet's head: a 1x1 convolution to one map a class, ReLU, average; the map is its own CAM.
 
-    ``corner`` averages the top left 13 x 13 cells only: the authors' GluonCV net pools 13 x 13 with stride 13,
-    which at 299 px leaves the rest of the 18 x 18 map out.
+    ``corner`` averages the top left 13 x 13 cells only: the authors' GluonCV net pools 13 x 13 with stride
+    13, which at 299 px leaves the rest of the 18 x 18 map out.
     """
 
     heat_map = HeatMapKind.EXACT

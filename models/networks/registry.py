@@ -1,4 +1,4 @@
-"""Networks by name: those of the two papers, their baselines and comparators, and the modules on any backbone."""
+"""Networks by name: the two papers', their baselines and comparators, and the modules on any backbone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""D-SPP, the deep spatial pyramid pooling of Xu et al. 2022: several depths seen through one receptive field."""
+"""D-SPP, the deep spatial pyramid pooling of Xu et al. 2022: many depths through one receptive field."""
 
 import math
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class PyramidOptions:
 
 
 def atrous_rates(strides: Sequence[int], alpha: float = 3.0) -> tuple[int, ...]:
-    """Return R_i = alpha sqrt(H_i W_i / (H_min W_min)) (Eq. 3), from strides: the same at every input size."""
+    """Return R_i = alpha sqrt(H_i W_i / (H_min W_min)) (Eq. 3) from strides, whatever the input size."""
     return tuple(max(1, round(alpha * max(strides) / stride)) for stride in strides)
 
 
@@ -66,13 +66,13 @@ class SpatialPyramid(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Join maps (n, channels_i, rows_i, columns_i), fine to coarse, on one grid (n, out, rows, columns)."""
+        """Join maps (n, channels_i, rows_i, columns_i), fine to coarse, to (n, out, rows, columns)."""
         seen = [branch(m) for branch, m in zip(self.branches, maps, strict=True)]
         if self.align is Align.UP:
             size = seen[0].shape[-2:]
             level = [functional.interpolate(m, size=size, mode="bilinear") for m in seen]
         else:  # at odd sizes a strided grid can differ by a cell
-            size = maps[-1].shape[-2:]
+            size = (maps[-1].shape[-2], maps[-1].shape[-1])
             level = [m if m.shape[-2:] == size else functional.adaptive_avg_pool2d(m, size) for m in seen]
         out: Tensor = self.join(torch.cat(level, dim=1))
         return out

@@ -1,4 +1,4 @@
-"""Backbones cut by resolution: six stages of strides 1 to 32, of torchvision's nets or of any that timm names."""
+"""Backbones cut by resolution: six stages of strides 1 to 32, torchvision's nets or any that timm names."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
