@@ -10,10 +10,11 @@ from torch import Tensor
 
 from models.chest_gate import ChestGate
 from models.contract import FloatArray, ModelCard, RadiographPrediction, VolumePrediction
+from models.engines import Engine
 from models.errors import UnusableInput
-from models.networks.dynamic_fusion import DynamicFusion
+from models.networks.interface import Explained
 from models.preprocessing import prepare_radiograph, prepare_slices
-from models.saliency import Explanation, explain, heat_map
+from models.saliency import heat_map, maps_of
 
 KEY_SHARE = 0.1
 """The study is judged by this share of its slices, the ones that speak most for the target label."""
@@ -24,8 +25,7 @@ class RadiographClassifier:
     """Reads one chest film at a time."""
 
     card: ModelCard
-    device: str
-    network: DynamicFusion
+    engine: Engine
     gate: ChestGate
 
     @torch.inference_mode()
@@ -43,19 +43,17 @@ class RadiographClassifier:
             Another shape, dtype or range.
         """
         _check_film(pixels)
-        images = _to_device(prepare_radiograph(pixels, self.card.preprocessing), self.device)
-        features = self.network.features(images)
-        logits = self.network.logits(features)
-        probabilities = calibrated(logits, self.card)[0]
+        explained = self.engine.run(prepare_radiograph(pixels, self.card.preprocessing))
+        probabilities = calibrated(explained.logits, self.card)[0]
         label = most_probable_finding(probabilities, self.card)
-        explanation = explain(self.network, features, logits, torch.tensor([label], device=self.device))
+        maps = maps_of(explained, 0, label)
         return RadiographPrediction(
             probabilities=_by_label(probabilities, self.card),
-            logits=logits[0].cpu().numpy(),
+            logits=explained.logits[0].numpy(),
             explained_label=self.card.labels[label],
-            saliency=heat_map(explanation, 0, *pixels.shape),
-            evidence_by_scale=_evidence(explanation, 0),
-            gate=self.gate.judge(pixels, features.pooled[0].flatten()),
+            saliency=heat_map(maps, *pixels.shape),
+            evidence_by_scale=_evidence(maps),
+            gate=self.gate.judge(pixels, explained.pooled[0]),
         )
 
 
@@ -64,8 +62,7 @@ class SliceClassifier:
     """Reads the axial slices of a chest CT; ``models.lung_field`` chooses beforehand which show lung."""
 
     card: ModelCard
-    device: str
-    network: DynamicFusion
+    engine: Engine
 
     @torch.inference_mode()
     def classify(self, slices: npt.NDArray[np.int16], batch: int = 8) -> VolumePrediction:
@@ -85,46 +82,56 @@ class SliceClassifier:
         """
         if slices.ndim != 3 or not len(slices):
             raise UnusableInput(f"slices are an int16 array (n, rows, columns), not {slices.shape}")
-        parts = [
-            calibrated(self.network(self._input(slices[first : first + batch])), self.card)
-            for first in range(0, len(slices), batch)
-        ]
-        probabilities = torch.cat(parts).cpu()
         target = self.card.labels.index(self.card.target_label)
+        reading = _Reading(target=target, keys=key_count(len(slices)))
+        for first in range(0, len(slices), batch):
+            images = prepare_slices(slices[first : first + batch], self.card.preprocessing)
+            explained = self.engine.run(images)
+            reading.add(calibrated(explained.logits, self.card), explained)
+        probabilities = torch.cat(reading.probabilities)
         keys = key_slices(probabilities[:, target])
-        saliency, evidence = self._explain(slices, keys, target, batch)
+        saliency = [heat_map(reading.maps[key], *slices.shape[1:]) for key in keys]
         return VolumePrediction(
             probabilities=_by_label(probabilities[list(keys)].mean(0), self.card),
             slice_probabilities=probabilities.numpy(),
             key_slices=keys,
             explained_label=self.card.target_label,
-            saliency=saliency,
-            evidence_by_scale=evidence,
+            saliency=np.stack(saliency),
+            evidence_by_scale=_evidence(reading.maps[keys[0]]),
         )
 
-    def _explain(
-        self, slices: npt.NDArray[np.int16], keys: tuple[int, ...], target: int, batch: int
-    ) -> tuple[FloatArray, tuple[float, float, float, float, float]]:
-        """Run the key slices once more, for their heat maps."""
-        maps: list[FloatArray] = []
-        explanations: list[Explanation] = []
-        for first in range(0, len(keys), batch):
-            chosen = list(keys[first : first + batch])
-            features = self.network.features(self._input(slices[chosen]))
-            labels = torch.full((len(chosen),), target, device=self.device)
-            explanation = explain(self.network, features, self.network.logits(features), labels)
-            maps.extend(heat_map(explanation, i, *slices.shape[1:]) for i in range(len(chosen)))
-            explanations.append(explanation)
-        return np.stack(maps), _evidence(explanations[0], 0)
 
-    def _input(self, slices: npt.NDArray[np.int16]) -> Tensor:
-        return _to_device(prepare_slices(slices, self.card.preprocessing), self.device)
+class _Reading:
+    """What one pass over a study leaves: every slice's probabilities, maps of the likely key slices alone."""
+
+    def __init__(self, *, target: int, keys: int) -> None:
+        self.probabilities: list[Tensor] = []
+        self.maps: dict[int, tuple[Tensor, ...]] = {}
+        self._target, self._keys = target, keys
+
+    def add(self, probabilities: Tensor, explained: Explained) -> None:
+        """Take the next slices: what can no longer become a key slice loses its maps."""
+        first = sum(len(part) for part in self.probabilities)
+        self.probabilities.append(probabilities)
+        for i in range(len(probabilities)):
+            self.maps[first + i] = tuple(m.clone() for m in maps_of(explained, i, self._target))
+        so_far = torch.cat(self.probabilities)[:, self._target]
+        for lost in self.maps.keys() - set(_highest(so_far, self._keys)):
+            del self.maps[lost]
+
+
+def key_count(slices: int) -> int:
+    """Return how many of so many slices judge the study: the tenth, at least one."""
+    return max(1, math.ceil(slices * KEY_SHARE))
 
 
 def key_slices(target_probabilities: Tensor) -> tuple[int, ...]:
     """Return the indices of the top tenth (at least one) of (n,) probabilities, highest first."""
-    count = max(1, math.ceil(len(target_probabilities) * KEY_SHARE))
-    order = torch.argsort(target_probabilities, descending=True, stable=True)[:count]
+    return _highest(target_probabilities, key_count(len(target_probabilities)))
+
+
+def _highest(values: Tensor, count: int) -> tuple[int, ...]:
+    order = torch.argsort(values, descending=True, stable=True)[:count]
     return tuple(int(index) for index in order)
 
 
@@ -147,14 +154,9 @@ def _check_film(pixels: FloatArray) -> None:
         raise UnusableInput("a film's pixels lie in [0, 1]")
 
 
-def _to_device(images: Tensor, device: str) -> Tensor:
-    return images.to(device).contiguous(memory_format=torch.channels_last)
-
-
 def _by_label(probabilities: Tensor, card: ModelCard) -> dict[str, float]:
     return {label: float(p) for label, p in zip(card.labels, probabilities, strict=True)}
 
 
-def _evidence(explanation: Explanation, index: int) -> tuple[float, float, float, float, float]:
-    first, second, third, fourth, fifth = (float(v) for v in explanation.evidence_by_scale[index])
-    return first, second, third, fourth, fifth
+def _evidence(maps: tuple[Tensor, ...]) -> tuple[float, ...]:
+    return tuple(float(scale.mean()) for scale in maps)

@@ -200,8 +200,8 @@ class RadiographPrediction:
     """The label that the heat map explains: the most probable one that is a finding."""
     saliency: FloatArray
     """(rows, columns) on the source pixel grid, in [0, 1]."""
-    evidence_by_scale: tuple[float, float, float, float, float]
-    """Contributions of the five depths, fine to coarse; with the bias they sum to the explained logit."""
+    evidence_by_scale: tuple[float, ...]
+    """What the places of each depth add to the explained logit, fine to coarse."""
     gate: GateVerdict
 
 
@@ -218,5 +218,5 @@ class VolumePrediction:
     explained_label: str
     saliency: FloatArray
     """(key slices, rows, columns) on the source pixel grid, each in [0, 1]."""
-    evidence_by_scale: tuple[float, float, float, float, float]
+    evidence_by_scale: tuple[float, ...]
     """Of the first key slice."""

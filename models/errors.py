@@ -39,6 +39,14 @@ class UnknownModel(ModelsError):
         self.name, self.known = name, known
 
 
+class MustNotServe(ModelsError):
+    """The network reproduces code that couples patients: it may be measured, never answer for one."""
+
+    def __init__(self, name: str, network: str) -> None:
+        super().__init__(f"{name} must not serve: {network} is a reproduction, for measuring only")
+        self.name, self.network = name, network
+
+
 class UnusableInput(ModelsError):
     """An array of a shape, dtype or range that a classifier does not read."""
 

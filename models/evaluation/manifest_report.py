@@ -14,11 +14,12 @@ from models.catalog import LoadedClassifier
 from models.contract import ModelCard, SetScores
 from models.datasets.manifest import EXTERNAL, ImageRow
 from models.datasets.pixel_cache import decode
-from models.evaluation.answers import answers_of, run_network
+from models.evaluation.answers import answers_of
 from models.evaluation.by_source import answers_to_unknown_labels, scores_by_source
 from models.evaluation.metrics import score
+from models.preprocessing import finish_common
 
-CHUNK = 64
+CHUNK = 16
 
 
 class RowChoice(StrEnum):
@@ -105,6 +106,7 @@ def _logits(
     parts: list[Tensor] = []
     for first in range(0, len(rows), CHUNK):
         pixels = np.stack([decode(root / row.file, spec) for row in rows[first : first + CHUNK]])
-        parts.append(run_network(classifier.network, pixels, spec).logits)
+        grey = torch.from_numpy(pixels).float() / 255
+        parts.append(classifier.engine.run(finish_common(grey, spec)).logits)
         advance(min(first + CHUNK, len(rows)), len(rows))
     return torch.cat(parts) if parts else torch.empty(0, len(classifier.card.labels))
