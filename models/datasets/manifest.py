@@ -12,6 +12,16 @@ TRAIN, EXTERNAL = "train", "external"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CropBox:
+    """The part of a picture that is looked at, in its own pixels; right and bottom lie outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
     """One picture of a manifest."""
 
@@ -22,6 +32,7 @@ class ImageRow:
     part: str
     sha256: str
     licence: str = ""
+    crop: CropBox | None = None
 
     @property
     def stratum(self) -> tuple[str, str]:

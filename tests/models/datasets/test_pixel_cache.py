@@ -1,13 +1,14 @@
 """The cache holds what serving would see, and never the pictures of another manifest or preparation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from models.datasets.manifest import read_manifest
+from models.datasets.manifest import CropBox, ImageRow, read_manifest
 from models.datasets.pixel_cache import cached_pixels
 from models.preprocessing import finish_common, prepare_radiograph
 from models.preprocessing_spec import Preprocessing
@@ -54,3 +55,15 @@ def test_a_picture_that_cannot_be_decoded_leaves_no_cache(
     else:
         raise AssertionError("a broken picture was decoded")
     assert not list(cache.glob("*.npy"))
+
+
+def test_a_crop_is_what_is_decoded_and_gets_a_cache_of_its_own(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 40), dtype=np.uint8)
+    pixels[10:20, 20:40] = 200
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    whole = ImageRow(file="a.png", label="x", source="s", group="g", part="train", sha256="")
+    part = replace(whole, crop=CropBox(left=20, top=10, right=40, bottom=20))
+    cache = tmp_path / "cache"
+    assert cached_pixels([whole], root=tmp_path, cache=cache, spec=SPEC).mean() < 50
+    assert (cached_pixels([part], root=tmp_path, cache=cache, spec=SPEC) == 200).all()
+    assert len(list(cache.iterdir())) == 2
