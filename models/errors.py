@@ -47,8 +47,36 @@ class MustNotServe(ModelsError):
         self.name, self.network = name, network
 
 
+class NotExportable(ModelsError):
+    """A network of which no graph can be written; it is served by torch."""
+
+
+class UnbuildableNetwork(ModelsError):
+    """A backbone or options from which no network can be built."""
+
+
 class UnusableInput(ModelsError):
     """An array of a shape, dtype or range that a classifier does not read."""
+
+
+class UnreadablePicture(ModelsError):
+    """A picture that a manifest names is missing or broken."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
+
+
+class PackageMissing(ModelsError):
+    """A measurement needs a package that this installation lacks."""
+
+    def __init__(self, package: str, what_for: str) -> None:
+        super().__init__(f"{what_for} needs {package}: install the extra 'train'")
+        self.package = package
+
+
+class NotComparable(ModelsError):
+    """Two sets of answers are not of the same rows and labels."""
 
 
 class DataMissing(ModelsError):

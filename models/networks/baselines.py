@@ -1,12 +1,10 @@
-"""The networks that Jia et al. compare (Tables 2 and 10), from torchvision, with their sizes."""
+"""The networks that Jia et al. compare (Tables 2 and 10), from torchvision."""
 
 from collections.abc import Callable
 
-import torch
 import torchvision
 from torch import Tensor, nn
 
-from models.networks.dynamic_fusion import mobilenet_v3_small_layers
 from models.networks.heads import (
     FlattenHead,
     HardSwishHead,
@@ -16,6 +14,7 @@ from models.networks.heads import (
     PooledLinearHead,
 )
 from models.networks.interface import Features
+from models.networks.modified import LAST_MAP_WIDTH, LastLayer, mobilenet_v3_small_layers
 from models.networks.normalisation import Norm, Normalise
 
 AUTHORS_POOL = 13  # cells of the corner that GluonCV's SqueezeNet averages
@@ -36,7 +35,9 @@ class Baseline(HeadedNetwork):
 
 def mobilenet_v3_small(classes: int) -> Baseline:
     """Build GluonCV's MobileNetV3-small, whose last 1x1 layer is 1280 wide."""
-    return Baseline(mobilenet_v3_small_layers(), HardSwishHead(576, 1280, classes), Norm.RAW)
+    return Baseline(
+        mobilenet_v3_small_layers(), HardSwishHead(LAST_MAP_WIDTH, LastLayer.GLUON.value, classes), Norm.RAW
+    )
 
 
 def resnet18(classes: int) -> Baseline:
@@ -95,15 +96,3 @@ BASELINES: dict[str, Callable[[int], Baseline]] = {
     "squeezenet1_0": squeezenet1_0,
     "squeezenet1_0_authors_pool": squeezenet1_0_authors_pool,
 }
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Return the number of trainable and frozen parameters, batch norm statistics not among them."""
-    return sum(p.numel() for p in network.parameters())
-
-
-def size_megabytes(network: nn.Module) -> float:
-    """Return float32 parameters and batch norm statistics in 10^6 bytes, as the papers count model size."""
-    counted = [p.numel() for p in network.parameters()]
-    counted += [b.numel() for name, b in network.named_buffers() if "running_" in name]
-    return sum(counted) * torch.finfo(torch.float32).bits / 8 / 1e6

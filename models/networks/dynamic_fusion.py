@@ -1,4 +1,4 @@
-"""Dynamic fusion of five depths of a trunk (Jia et al. 2021), on MobileNetV3-small, ResNet18 or any backbone.
+"""Dynamic fusion of five depths of a trunk (Jia et al. 2021); ``models.networks.modified`` puts it on trunks.
 
 z_n = sum_i w[n, i] g_i[n], with w = GAP(relu(BN(conv1x1(image)))) and g_i = GAP(relu(BN(conv1x1(x_i)))):
 the weights are each sample's own. The authors' released code couples the samples of a batch instead; it is
@@ -8,21 +8,17 @@ kept as ``Fusion.AUTHORS`` to reproduce their tables, and is refused wherever a 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import resnet18
-from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
 
 from models.errors import UnusableInput
 from models.networks.heads import hardswish_slope
 from models.networks.interface import ChestNetwork, Features, HeatMapKind, xavier
-from models.networks.trunks import Backbone
+from models.networks.normalisation import Norm, Normalise
 
 SCALES = 5
-GLUON_LAST_WIDTH = 1280  # GluonCV's trunk; the paper's text says 1024, its model sizes say 1280
 GRID = 15  # cells a side, at least, of a branch's map; equal cells keep every spatial mean exact
 
 
@@ -39,12 +35,14 @@ class Fusion(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionHead:
-    """Size of what is added to a trunk."""
+    """What is added to a trunk, and how the image comes to both."""
 
     classes: int
     width: int
+    """Channels of a branch."""
     dropout: float
-    fusion: Fusion = Fusion.PER_SAMPLE
+    fusion: Fusion
+    norm: Norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,41 +55,6 @@ class FusionFeatures(Features):
     """Four maps (n, width, rows_i, columns_i) after conv, batch norm, ReLU; their means are g_1..g_4."""
     vector: Tensor
     """(n, channels_5, 1, 1): what the fifth branch reads."""
-
-
-def modified_mobilenet_v3_small(
-    classes: int, *, fusion: Fusion = Fusion.PER_SAMPLE, last_width: int = GLUON_LAST_WIDTH
-) -> "DynamicFusion":
-    """Build the film network: MobileNetV3-small trunk, 64-wide branches, 299 x 299 in the paper."""
-    trunk = mobilenet_v3_small_layers(last_width)
-    return DynamicFusion(
-        stages=[trunk[0], trunk[1], trunk[2], trunk[3]],
-        last_stage=nn.Sequential(*trunk[4:]),
-        vector=HardSwishVector(576, last_width),
-        channels=(16, 16, 24, 24, last_width),
-        head=FusionHead(classes=classes, width=64, dropout=0.5, fusion=fusion),
-    )
-
-
-def modified_resnet18(classes: int, *, fusion: Fusion = Fusion.PER_SAMPLE) -> "DynamicFusion":
-    """Build the slice network: ResNet18 trunk, 32-wide branches, 256 x 256 in the paper."""
-    trunk = resnet18(weights=None)
-    stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
-    return DynamicFusion(
-        stages=[stem, trunk.layer1, trunk.layer2, trunk.layer3],
-        last_stage=trunk.layer4,
-        vector=None,
-        channels=(64, 64, 128, 256, 512),
-        head=FusionHead(classes=classes, width=32, dropout=0.0, fusion=fusion),
-    )
-
-
-def mobilenet_v3_small_layers(last_width: int = GLUON_LAST_WIDTH) -> nn.Sequential:
-    """Return GluonCV's MobileNetV3-small up to its 576-wide last map: batch norm's epsilon is 1e-5 there."""
-    settings, _ = _mobilenet_v3_conf("mobilenet_v3_small")
-    norm = partial(nn.BatchNorm2d, eps=1e-5, momentum=0.1)
-    layers: nn.Sequential = MobileNetV3(settings, last_width, num_classes=1, norm_layer=norm).features
-    return layers
 
 
 class PointwiseBranch(nn.Module):
@@ -116,11 +79,11 @@ class PointwiseBranch(nn.Module):
 
 
 class HardSwishVector(nn.Module):
-    """MobileNetV3's last 1x1 layer after pooling: no bias, h-swish, dropout 0.2."""
+    """MobileNetV3's last 1x1 layer after pooling: h-swish, dropout 0.2."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, project: nn.Conv2d) -> None:
         super().__init__()
-        self.project = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        self.project = project
         self.dropout = nn.Dropout(0.2)
 
     def forward(self, pooled: Tensor) -> Tensor:
@@ -144,6 +107,7 @@ class DynamicFusion(ChestNetwork):
         head: FusionHead,
     ) -> None:
         super().__init__()
+        self.normalise = Normalise(head.norm)
         self.stages = nn.ModuleList(stages)
         self.last_stage = last_stage
         self.vector = vector
@@ -157,26 +121,22 @@ class DynamicFusion(ChestNetwork):
         for added in (self.branches, self.weigher, self.classifier):
             xavier(added)
 
-    def taps(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the four maps that the spatial branches read, and the trunk's last map."""
+    def taps(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the four maps that the spatial branches read, and the last map, of images in trunk range."""
         maps: list[Tensor] = []
-        x = images
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         return maps, self.last_stage(x)
 
-    def weighed(self, images: Tensor) -> Tensor:
-        """Return what the weights w are computed from: the image as the trunk sees it."""
-        return images
-
     def features(self, images: Tensor) -> FusionFeatures:
         """Run the trunk and the four spatial branches on images (n, 3, rows, columns) in 0..255."""
-        taps, last = self.taps(images)
+        x = self.normalise(images)
+        taps, last = self.taps(x)
         pooled = last.mean((2, 3), keepdim=True)
         branches = list(self.branches)[: SCALES - 1]
         return FusionFeatures(
-            scale_weights=self.weigher(self.weighed(images)).mean((2, 3)),
+            scale_weights=self.weigher(x).mean((2, 3)),
             branch_maps=tuple(branch(tap) for tap, branch in zip(taps, branches, strict=True)),
             last_map=last,
             vector=pooled if self.vector is None else self.vector(pooled),
@@ -248,30 +208,6 @@ class DynamicFusion(ChestNetwork):
             before = self.vector.project(features.last_map.mean((2, 3), keepdim=True)).flatten(1)
             slope = (slope * hardswish_slope(before)[:, None]) @ self.vector.project.weight.flatten(1)
         return torch.einsum("nkc,nchw->nkhw", slope, features.last_map)
-
-
-class BackboneFusion(DynamicFusion):
-    """Dynamic fusion on a backbone that the user names: it reads stages 2 to 5 and the pooled last map."""
-
-    def __init__(self, backbone: Backbone, head: FusionHead) -> None:
-        super().__init__(
-            stages=[],
-            last_stage=backbone.tail,
-            vector=None,
-            channels=(*backbone.trunk.channels[1:5], backbone.tail_channels),
-            head=head,
-        )
-        self.trunk = backbone.trunk
-
-    def taps(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return the maps at strides 2, 4, 8 and 16, and the last map."""
-        maps = self.trunk(images)
-        return maps[1:5], self.last_stage(maps[5])
-
-    def weighed(self, images: Tensor) -> Tensor:
-        """Return the image in the trunk's own range."""
-        out: Tensor = self.trunk.normalise(images)
-        return out
 
 
 def _cells(branch_map: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,6 +21,8 @@ class Join(Enum):
     """In series, as ASPP stands before the classifier of the cited work."""
     RESIDUAL = "residual"
     """Added; the last batch norm begins at zero, so a pretrained trunk starts undisturbed."""
+    CONCATENATE = "concat"
+    """Beside the trunk's last map; a 1 x 1 convolution brings both to its width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +45,10 @@ class EnhancedNetwork(HeadedNetwork):
         self.taps = tuple(stage - 1 for stage in sorted(chosen.pyramid.stages))
         last = self.trunk.channels[-1]
         self.pyramid = self._pyramid(chosen.pyramid, last) if self.taps else None
+        concatenates = self.pyramid is not None and self.join is Join.CONCATENATE
+        self.merge = _merge(last) if concatenates else None
         self.attention = InfectionAttention(last, chosen.attention) if chosen.attention else None
-        for added in (self.pyramid, self.attention):
+        for added in (self.pyramid, self.merge, self.attention):
             if added is not None:
                 xavier(added)
 
@@ -52,13 +57,24 @@ class EnhancedNetwork(HeadedNetwork):
         maps = self.trunk(images)
         x = maps[-1]
         if self.pyramid is not None:
-            joined = self.pyramid([maps[tap] for tap in self.taps])
-            if joined.shape[-2:] != x.shape[-2:]:  # the smallest map read is finer than the trunk's last
-                joined = functional.adaptive_avg_pool2d(joined, x.shape[-2:])
-            x = joined if self.join is Join.REPLACE else x + joined
+            x = self._joined(x, self.pyramid([maps[tap] for tap in self.taps]))
         if self.attention is not None:
             x = self.attention(x)
         return Features(last_map=self.tail(x))
+
+    def _joined(self, last: Tensor, seen: Tensor) -> Tensor:
+        size = (last.shape[-2], last.shape[-1])
+        if seen.shape[-2:] != size:  # the smallest map read is finer than the trunk's last
+            seen = functional.adaptive_avg_pool2d(seen, size)
+        match self.join:
+            case Join.REPLACE:
+                return seen
+            case Join.RESIDUAL:
+                return last + seen
+            case Join.CONCATENATE:
+                assert self.merge is not None  # noqa: S101  built with this join
+                out: Tensor = self.merge(torch.cat([last, seen], dim=1))
+                return out
 
     def _pyramid(self, options: PyramidOptions, out: int) -> SpatialPyramid:
         pyramid = SpatialPyramid(
@@ -72,3 +88,9 @@ class EnhancedNetwork(HeadedNetwork):
             assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101  narrows Sequential's element
             nn.init.zeros_(norm.weight)
         return pyramid
+
+
+def _merge(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(2 * channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    )

@@ -128,20 +128,14 @@ class FlattenHead(Head):
         return out
 
     def maps(self, last_map: Tensor) -> Tensor:
-        """Return Grad-CAM's maps before their ReLU, by one backward pass of the head a label.
-
-        Computed in evaluation mode whatever the head's mode, so that dropout draws nothing.
-        """
-        was_training = self.training
-        self.eval()
-        with torch.enable_grad():
+        """Return Grad-CAM's maps before their ReLU, by one backward pass of the head a label."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = last_map.detach().clone().requires_grad_(True)
             logits = self(leaf)
             found = [
                 torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0].mean((2, 3))
                 for k in range(logits.shape[1])
             ]
-        self.train(was_training)
         return torch.einsum("nkc,nchw->nkhw", torch.stack(found, dim=1), last_map)
 
 

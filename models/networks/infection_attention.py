@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.errors import UnbuildableNetwork
+
 
 class Gate(Enum):
     """What becomes of the attention map before it multiplies."""
@@ -38,13 +40,19 @@ class AttentionOptions:
 
 
 class InfectionAttention(nn.Module):
-    """1 x 1 convolution to C/4, another to the attention maps, a gate, and the product with the input."""
+    """1 x 1 convolution to C/4, another to the attention maps, a gate, and the product with the input.
+
+    Raises
+    ------
+    UnbuildableNetwork
+        The attention maps do not divide the channels (Eq. 4 has no whole attention factor).
+    """
 
     def __init__(self, channels: int, options: AttentionOptions | None = None) -> None:
         super().__init__()
         self.options = options or AttentionOptions()
-        if channels % self.options.maps:
-            raise ValueError(f"{channels} channels cannot share {self.options.maps} attention maps evenly")
+        if self.options.maps < 1 or channels % self.options.maps:
+            raise UnbuildableNetwork(f"{channels} channels cannot share {self.options.maps} attention maps")
         self.attention_factor = channels // self.options.maps
         self.reduce = nn.Conv2d(channels, channels // 4, 1)
         self.score = nn.Conv2d(channels // 4, self.options.maps, 1)

@@ -30,11 +30,14 @@ class Normalise(nn.Module):
 
     def __init__(self, norm: Norm) -> None:
         super().__init__()
+        self.norm = norm
         mean, deviation = _STATISTICS[norm]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return images (n, 3, rows, columns) in the trunk's range."""
+        if self.norm is Norm.RAW:
+            return images
         out: Tensor = (images - self.get_buffer("mean")) / self.get_buffer("deviation")
         return out

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.errors import UnbuildableNetwork
+
 WIDEST_BRANCH = 256  # ASPP's width, which the paper builds on and does not restate
 
 
@@ -23,6 +25,14 @@ class Align(Enum):
     """Dense atrous convolutions, then bilinear interpolation to the largest map."""
 
 
+class Mix(Enum):
+    """How the branches become one map."""
+
+    CONCATENATE = "concat"
+    """Side by side before the 1 x 1 convolution, as in ASPP."""
+    SUM = "sum"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyramidOptions:
     """What the paper leaves open, with the chosen reading as default."""
@@ -30,9 +40,24 @@ class PyramidOptions:
     stages: tuple[int, ...] = (4, 5, 6)
     """Stages by resolution whose outputs are read (Table IV); none for no module."""
     alpha: float = 3.0
+    """The smallest map's rate; it decides the receptive field that all share."""
     align: Align = Align.STRIDE
+    mix: Mix = Mix.CONCATENATE
     width: int | None = None
     """Channels of a branch; by default half of the output's, at most 256."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no pyramid has.
+
+        Raises
+        ------
+        UnbuildableNetwork
+            A stage that is none of 1 to 6 or comes twice, or an alpha or width that is not positive.
+        """
+        if len(set(self.stages)) < len(self.stages) or not set(self.stages) <= set(range(1, 7)):
+            raise UnbuildableNetwork(f"stages are different numbers of 1 to 6, not {self.stages}")
+        if self.alpha <= 0 or (self.width is not None and self.width < 1):
+            raise UnbuildableNetwork("alpha and width must be positive")
 
 
 def atrous_rates(strides: Sequence[int], alpha: float = 3.0) -> tuple[int, ...]:
@@ -47,13 +72,13 @@ def atrous_rates_of_sizes(sizes: Sequence[tuple[int, int]], alpha: float = 3.0) 
 
 
 class SpatialPyramid(nn.Module):
-    """One 3 x 3 atrous convolution a map, concatenated and joined by a 1 x 1 convolution."""
+    """One 3 x 3 atrous convolution a map; a 1 x 1 convolution joins the branches."""
 
     def __init__(
         self, *, channels: Sequence[int], strides: Sequence[int], out: int, options: PyramidOptions
     ) -> None:
         super().__init__()
-        self.align = options.align
+        self.align, self.mix = options.align, options.mix
         self.rates = atrous_rates(strides, options.alpha)
         width = options.width or min(WIDEST_BRANCH, out // 2)
         coarsest = max(strides)
@@ -61,8 +86,9 @@ class SpatialPyramid(nn.Module):
             _branch(c, width, rate, coarsest // stride if self.align is Align.STRIDE else 1)
             for c, stride, rate in zip(channels, strides, self.rates, strict=True)
         )
+        mixed = width * (len(channels) if self.mix is Mix.CONCATENATE else 1)
         self.join = nn.Sequential(
-            nn.Conv2d(width * len(channels), out, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
+            nn.Conv2d(mixed, out, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -74,7 +100,8 @@ class SpatialPyramid(nn.Module):
         else:  # at odd sizes a strided grid can differ by a cell
             size = (maps[-1].shape[-2], maps[-1].shape[-1])
             level = [m if m.shape[-2:] == size else functional.adaptive_avg_pool2d(m, size) for m in seen]
-        out: Tensor = self.join(torch.cat(level, dim=1))
+        mixed = torch.cat(level, dim=1) if self.mix is Mix.CONCATENATE else torch.stack(level).sum(0)
+        out: Tensor = self.join(mixed)
         return out
 
 

@@ -8,7 +8,7 @@ import torchvision
 from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
 
-from models.errors import UnknownModel
+from models.errors import UnbuildableNetwork, UnknownModel
 from models.networks.heads import FlattenHead, Head, PooledLinearHead
 from models.networks.normalisation import Norm, Normalise
 
@@ -39,18 +39,30 @@ class Trunk(nn.Module):
 class TimmTrunk(Trunk):
     """A trunk that timm cuts into its feature maps."""
 
-    def __init__(self, name: str, norm: Norm) -> None:
-        net = timm.create_model(name, features_only=True, pretrained=False)
+    def __init__(self, name: str) -> None:
+        try:
+            net = timm.create_model(name, features_only=True, pretrained=False)
+        except RuntimeError as error:
+            raise UnbuildableNetwork(f"timm gives no feature maps of {name}") from error
         strides, channels = tuple(net.feature_info.reduction()), tuple(net.feature_info.channels())
-        if strides != STRIDES[1:]:
-            raise UnknownModel(f"{name} (strides {strides})", ("nets with maps at strides 2, 4, 8, 16, 32",))
-        super().__init__([], (3, *channels), norm)
+        if strides not in {STRIDES, STRIDES[1:]}:
+            raise UnbuildableNetwork(f"{name} has maps at strides {strides}; 2, 4, 8, 16 and 32 are needed")
+        if str(getattr(net, "output_fmt", "NCHW")).endswith("NHWC"):
+            raise UnbuildableNetwork(f"{name} gives maps with the channels last")
+        super().__init__([], channels if strides == STRIDES else (3, *channels), _norm_of(name))
         self.net = net
+        self.starts_with_image = strides != STRIDES
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the image and the net's five maps."""
+        """Return the six stages' outputs; the first is the image where the net has no map of its size."""
         x = self.normalise(images)
-        return [x, *self.net(x)]
+        return [x, *self.net(x)] if self.starts_with_image else list(self.net(x))
+
+
+def _norm_of(name: str) -> Norm:
+    """Return the range that timm's weights of a net expect; ImageNet's where its statistics are rarer."""
+    config = timm.get_pretrained_cfg(name)
+    return Norm.UNIT if config is not None and tuple(config.mean) == (0.5, 0.5, 0.5) else Norm.IMAGENET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +83,15 @@ def build_backbone(name: str) -> Backbone:
     Raises
     ------
     UnknownModel
-        Neither torchvision's list here nor timm has such a network, or its maps do not fit.
+        Neither torchvision's list here nor timm has such a network.
+    UnbuildableNetwork
+        It has no maps at strides 2, 4, 8, 16 and 32.
     """
     if name in _CUTS:
         return _CUTS[name](name)
     if not timm.is_model(name):
         raise UnknownModel(name, (*_CUTS, "any network of timm with maps at strides 2 to 32"))
-    trunk = TimmTrunk(name, Norm.IMAGENET)
+    trunk = TimmTrunk(name)
     channels = trunk.channels[-1]
     return Backbone(
         trunk=trunk, tail=nn.Identity(), tail_channels=channels, head=lambda k: PooledLinearHead(channels, k)
