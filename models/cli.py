@@ -5,23 +5,13 @@ from typing import Annotated
 
 import typer
 
+from models.cli_experiments import add_experiments
+from models.cli_measuring import add_measuring
+from models.commands.options import DEFAULT_DATA, DEFAULT_RUNS, Data, Json, Name, Runs, Threads, Weights
+
 app = typer.Typer(
     help="Models: list, describe, verify, train, export, evaluate. Research use only.", no_args_is_help=True
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Name = Annotated[str, typer.Argument(help="Name of a model, as `list` shows it.")]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", help="Folder of installed weights; the shipped ones by default.")
-]
-Data = Annotated[
-    Path,
-    typer.Option(envvar="DICOM_NODE_DATA_DIR", help="Folder of image manifests (cxr.csv, ct.csv)."),
-]
-Runs = Annotated[Path, typer.Option(help="Folder of checkpoints, logs and decoded pictures.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads within one operation.")]
-DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-DEFAULT_RUNS = Path("runs")
 
 
 @app.callback()
@@ -54,7 +44,7 @@ def verify(weights: Weights = None, json: Json = False) -> None:
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913, PLR0917  the options of a command
     name: Name,
     data: Data = DEFAULT_DATA,
     runs: Runs = DEFAULT_RUNS,
@@ -64,12 +54,26 @@ def train(
     budget_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Anneal to this wall time instead of to epochs.")
     ] = None,
+    pretrain: Annotated[
+        str | None, typer.Option(help="Start from the trunk of this recipe's finished training.")
+    ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Go on from the fork with the validation rows too.")
+    ] = False,
     threads: Threads = 1,
 ) -> None:
     """Train a recipe, or go on where a training was cut off."""
     from models.commands.learning import TrainingOrder, run_training
+    from models.training.session import Length, Run
 
-    order = TrainingOrder(name=name, data=data, runs=runs, epochs=epochs, budget_minutes=budget_minutes)
+    order = TrainingOrder(
+        name=name,
+        data=data,
+        runs=runs,
+        run=Run.REFIT if refit else Run.HELD_OUT,
+        length=Length(epochs=epochs, budget_s=budget_minutes * 60 if budget_minutes else None),
+        pretrained=pretrain,
+    )
     raise typer.Exit(run_training(order, threads))
 
 
@@ -104,26 +108,5 @@ def explain(
     raise typer.Exit(run_explanation(name, picture, out, weights, as_json=json))
 
 
-@app.command()
-def evaluate(  # noqa: PLR0913, PLR0917  the options of a command
-    name: Name,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(help="CSV with file, label, source, group, part; the model's own by default."),
-    ] = None,
-    data: Data = DEFAULT_DATA,
-    rows: Annotated[
-        str, typer.Option(help="all, external, or held-out (nothing that was trained on).")
-    ] = "held-out",
-    predictions: Annotated[Path | None, typer.Option(help="Write a row an image to this CSV.")] = None,
-    weights: Weights = None,
-    threads: Threads = 1,
-    json: Json = False,
-) -> None:
-    """Measure an installed model on a manifest of pictures, by part and source."""
-    from models.commands.measuring import EvaluationOrder, run_evaluation
-
-    order = EvaluationOrder(
-        name=name, manifest=manifest, data=data, rows=rows, predictions=predictions, weights=weights
-    )
-    raise typer.Exit(run_evaluation(order, threads=threads, as_json=json))
+add_measuring(app)
+add_experiments(app)

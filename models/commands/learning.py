@@ -10,10 +10,9 @@ import typer
 from models.allocator import keep_freed_memory
 from models.commands.speech import plain_errors, progress_bar
 from models.installation import shipped_weights
-from models.training.export import export
 from models.training.fit import StepReport
-from models.training.recipe import recipe_named
-from models.training.session import Workspace, train
+from models.training.recipes import recipe_named
+from models.training.session import Length, Run, Workspace, train
 
 PARTS = 1000
 
@@ -25,8 +24,10 @@ class TrainingOrder:
     name: str
     data: Path
     runs: Path
-    epochs: int | None
-    budget_minutes: float | None
+    run: Run
+    length: Length
+    pretrained: str | None
+    """Name of a recipe whose finished training is the start."""
 
 
 def run_training(order: TrainingOrder, threads: int) -> int:
@@ -34,15 +35,15 @@ def run_training(order: TrainingOrder, threads: int) -> int:
     keep_freed_memory()
     torch.set_num_threads(threads)
     workspace = Workspace(data=order.data, runs=order.runs)
-    budget_s = order.budget_minutes * 60 if order.budget_minutes else None
     with plain_errors(), progress_bar() as advance:
         recipe = recipe_named(order.name)
+        pretrained = workspace.checkpoint(recipe_named(order.pretrained)) if order.pretrained else None
 
         def report(step: StepReport) -> None:
             advance(order.name, int(step.progress * PARTS), PARTS)
 
-        outcome = train(recipe, workspace, epochs=order.epochs, budget_s=budget_s, report=report)
-    typer.echo(f"{outcome.value}: {workspace.checkpoint(recipe)}")
+        outcome = train(recipe, workspace, report, run=order.run, length=order.length, pretrained=pretrained)
+    typer.echo(f"{outcome.value}: {workspace.checkpoint(recipe, order.run)}")
     return 0
 
 
@@ -50,6 +51,8 @@ def run_export(
     name: str, data: Path, runs: Path, weights: Path | None, *, threads: int, as_json: bool
 ) -> int:
     """Export, and say where the weights are."""
+    from models.training.export import export
+
     keep_freed_memory()
     torch.set_num_threads(threads)
     with plain_errors(), progress_bar() as advance:

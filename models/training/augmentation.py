@@ -11,6 +11,8 @@ from models.training.recipe import Augmentation
 
 Draw = np.random.Generator
 Grey = npt.NDArray[np.float32]
+_QUANTILES = np.linspace(0, 1, 33)
+_RISING = np.linspace(0, 1e-5, 33, dtype=np.float32)  # np.interp needs places that rise
 MARKERS = ("L", "R", "AP", "PA", "ERECT", "PORTABLE", "SUPINE", "1/3", "A", "F", "->", "<-", "kV 90", "12:45")
 
 
@@ -20,7 +22,7 @@ def augment(batch: Tensor, size: int, settings: Augmentation, draw: Draw) -> Ten
     Everything random comes from ``draw``, so a step can be repeated.
     """
     moved = _move(batch, size, settings, draw)
-    toned = _tone(moved, settings, draw)
+    toned = _tone(_take_foreign_tone(moved, settings, draw), settings, draw)
     pictures = toned.numpy()
     for picture in pictures:
         if draw.random() < settings.box_chance:
@@ -60,6 +62,23 @@ def _lose_resolution(images: Tensor, settings: Augmentation, draw: Draw) -> Tens
         small = functional.interpolate(images[index : index + 1], size=(low, low), mode="area")
         blurred[index] = functional.interpolate(small, size=images.shape[-2:], mode="bilinear")[0]
     return blurred
+
+
+def _take_foreign_tone(images: Tensor, settings: Augmentation, draw: Draw) -> Tensor:
+    """Give some pictures part of another one's grey-level distribution: contrast must not tell the source."""
+    if not settings.foreign_tone_chance:
+        return images
+    toned = images.clone()
+    others = draw.permutation(len(images))
+    for index in np.flatnonzero(draw.random(len(images)) < settings.foreign_tone_chance):
+        strength = float(draw.uniform(0.3, 1.0))
+        own, foreign = (
+            np.quantile(images[k, ::3, ::3].numpy(), _QUANTILES).astype(np.float32)
+            for k in (index, others[index])
+        )
+        matched = np.interp(images[index].numpy(), own + _RISING, foreign).astype(np.float32)
+        toned[index] = images[index] * (1 - strength) + torch.from_numpy(matched) * strength
+    return toned
 
 
 def _tone(images: Tensor, settings: Augmentation, draw: Draw) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-from models.errors import CheckpointMismatch
+from models.errors import CheckpointMismatch, WeightsMissing
 
 
 class SavedState(TypedDict):
@@ -19,6 +19,8 @@ class SavedState(TypedDict):
     elapsed_s: float
     phase: int
     network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    """Running mean of the network's state; empty where the recipe keeps none."""
     optimiser: dict[str, object]
 
 
@@ -49,7 +51,21 @@ class CheckpointFile:
         """
         if not self.path.exists():
             return None
-        state: SavedState = torch.load(self.path, map_location="cpu", weights_only=True)
+        state = read_state(self.path)
         if state["fingerprint"] != self.fingerprint:
             raise CheckpointMismatch(f"{self.path} was made by another recipe, split or seed")
         return state
+
+
+def read_state(path: Path) -> SavedState:
+    """Return a training's state, whichever recipe made it.
+
+    Raises
+    ------
+    WeightsMissing
+        There is no such checkpoint.
+    """
+    if not path.exists():
+        raise WeightsMissing(path)
+    state: SavedState = torch.load(path, map_location="cpu", weights_only=True)
+    return state

@@ -3,37 +3,24 @@
 import hashlib
 import math
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.datasets.manifest import ImageRow
 from models.training.augmentation import augment
-from models.training.checkpoint import CheckpointFile
+from models.training.averaging import WeightAverage
+from models.training.checkpoint import CheckpointFile, SavedState
+from models.training.precision import autocast, keep_depthwise_in_float32
 from models.training.recipe import Optimiser, Phase, Recipe
+from models.training.sampling import TrainingSet, narrowed_cross_entropy, sampling_chances
 
 WARM_UP_STEPS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSet:
-    """Pictures at the common resolution and what they show, row by row."""
-
-    pixels: npt.NDArray[np.uint8]
-    rows: tuple[ImageRow, ...]
-    labels: tuple[str, ...]
-
-    @property
-    def targets(self) -> npt.NDArray[np.int64]:
-        """Index of each row's label."""
-        return np.array([self.labels.index(row.label) for row in self.rows], dtype=np.int64)
+SAVE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +66,22 @@ class Trainer:
         training: TrainingSet,
         extent: Extent,
         checkpoint: CheckpointFile,
+        fork: CheckpointFile | None = None,
     ) -> None:
         self.recipe, self.training, self.extent, self.checkpoint = recipe, training, extent, checkpoint
+        self.fork = fork
+        """Where the state at ``recipe.refit_from`` is kept, for the run that goes on with all rows."""
         self.network = network.to(memory_format=torch.channels_last)
+        if recipe.bfloat16:
+            keep_depthwise_in_float32(self.network)
+        self.average = WeightAverage(self.network, recipe.averaging)
         self.step, self.elapsed_s, self.phase = 0, 0.0, 0
         self.optimiser = _optimiser(self.network, recipe.phases[0])
-        self._chances = sampling_chances(training.rows, recipe.balance)
-        self._targets = training.targets
-        self._resume()
+        self._chances = sampling_chances(training.rows, recipe.balance, recipe.partial_labels)
+        self._allowed = torch.from_numpy(training.allowed)
+        state = self.checkpoint.load()
+        if state is not None:
+            self.take_over(state)
 
     def run(self, report: Callable[[StepReport], None], *, pause_after: int | None = None) -> Stop:
         """Train to the end of the schedule, or for ``pause_after`` steps; leave a checkpoint either way."""
@@ -95,9 +90,11 @@ class Trainer:
             if pause_after is not None and done >= pause_after:
                 self.save()
                 return Stop.PAUSED
+            before = self.extent.progress(self.step, self.elapsed_s)
             report(self._step())
             done += 1
-            if time.monotonic() - last_saved > 60:
+            self._keep_fork(before)
+            if time.monotonic() - last_saved > SAVE_EVERY_S:
                 self.save()
                 last_saved = time.monotonic()
         self.save()
@@ -105,33 +102,40 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        self.checkpoint.save(
-            {
-                "fingerprint": self.checkpoint.fingerprint,
-                "step": self.step,
-                "elapsed_s": self.elapsed_s,
-                "phase": self.phase,
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-            }
-        )
+        self.checkpoint.save(self._state(self.checkpoint))
 
-    def _resume(self) -> None:
-        state = self.checkpoint.load()
-        if state is None:
-            return
+    def take_over(self, state: SavedState) -> None:
+        """Go on from a saved state."""
         self.step, self.elapsed_s, self.phase = state["step"], state["elapsed_s"], state["phase"]
         self.network.load_state_dict(state["network"])
+        self.average.load(state["average"])
         self.optimiser = _optimiser(self.network, self.recipe.phases[self.phase])
         self.optimiser.load_state_dict(state["optimiser"])
+
+    def _state(self, file: CheckpointFile) -> SavedState:
+        return {
+            "fingerprint": file.fingerprint,
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "phase": self.phase,
+            "network": self.network.state_dict(),
+            "average": self.average.state(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def _keep_fork(self, before: float) -> None:
+        share = self.recipe.refit_from
+        now = self.extent.progress(self.step, self.elapsed_s)
+        if self.fork is not None and share is not None and before < share <= now:
+            self.fork.save(self._state(self.fork))
 
     def _step(self) -> StepReport:
         started = time.monotonic()
         progress = self.extent.progress(self.step, self.elapsed_s)
         phase = self._enter_phase(progress)
         rate = self._set_rate(phase, progress)
-        images, targets = self._batch(phase.size)
-        loss = self._update(images, targets)
+        images, allowed = self._batch(phase.size)
+        loss = self._update(images, allowed)
         self.step += 1
         self.elapsed_s += time.monotonic() - started
         return StepReport(
@@ -147,7 +151,7 @@ class Trainer:
         phases = self.recipe.phases
         while self.phase < len(phases) - 1 and progress >= phases[self.phase].until:
             self.phase += 1
-            if phases[self.phase].optimiser is not phases[self.phase - 1].optimiser:
+            if _kind(phases[self.phase]) != _kind(phases[self.phase - 1]):
                 self.optimiser = _optimiser(self.network, phases[self.phase])
         return phases[self.phase]
 
@@ -166,41 +170,23 @@ class Trainer:
         """Draw a batch; the step's number seeds everything, so a resumed run draws the same one."""
         draw = np.random.default_rng([self.recipe.seed, self.step])
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        chosen = draw.choice(len(self._targets), self.recipe.batch_size, p=self._chances)
+        chosen = draw.choice(len(self._chances), self.recipe.batch_size, p=self._chances)
         grey = torch.from_numpy(self.training.pixels[chosen]).float() / 255
         changed = augment(grey, size, self.recipe.augmentation, draw)
         scaled = (changed * self.recipe.preprocessing.pixel_scale)[:, None]
         images = scaled.expand(-1, self.recipe.preprocessing.channels, -1, -1)
-        return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(self._targets[chosen])
+        return images.contiguous(memory_format=torch.channels_last), self._allowed[chosen]
 
-    def _update(self, images: Tensor, targets: Tensor) -> float:
+    def _update(self, images: Tensor, allowed: Tensor) -> float:
         self.network.train()
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.bfloat16):
+        with autocast(self.recipe):
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), targets, label_smoothing=self.recipe.label_smoothing)
+        loss = narrowed_cross_entropy(logits.float(), allowed, self.recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         self.optimiser.step()
+        self.average.follow(self.network)
         return float(loss.detach())
-
-
-def sampling_chances(rows: Sequence[ImageRow], balance: float) -> npt.NDArray[np.float64]:
-    """Return each row's chance to be drawn; ``balance`` evens out classes, and sources within a class."""
-    classes = Counter(row.label for row in rows)
-    strata = Counter(row.stratum for row in rows)
-    class_mass = {label: n ** (1 - balance) for label, n in classes.items()}
-    source_mass = {stratum: n ** (1 - balance) for stratum, n in strata.items()}
-    source_total: dict[str, float] = defaultdict(float)
-    for (label, _), mass in source_mass.items():
-        source_total[label] += mass
-    chances: npt.NDArray[np.float64] = np.array(
-        [
-            class_mass[r.label] * source_mass[r.stratum] / source_total[r.label] / strata[r.stratum]
-            for r in rows
-        ]
-    )
-    chances /= chances.sum()
-    return chances
 
 
 def fingerprint(recipe: Recipe, rows: Sequence[ImageRow]) -> str:
@@ -211,9 +197,25 @@ def fingerprint(recipe: Recipe, rows: Sequence[ImageRow]) -> str:
     return digest.hexdigest()
 
 
+def _kind(phase: Phase) -> tuple[Optimiser, float, float]:
+    return phase.optimiser, phase.momentum, phase.weight_decay
+
+
 def _optimiser(network: nn.Module, phase: Phase) -> torch.optim.Optimizer:
+    groups = _decayed_groups(network, phase.weight_decay)
     match phase.optimiser:
         case Optimiser.ADAM:
-            return torch.optim.Adam(network.parameters(), lr=phase.rate)
+            return torch.optim.Adam(groups, lr=phase.rate)
+        case Optimiser.ADAMW:
+            return torch.optim.AdamW(groups, lr=phase.rate)
         case Optimiser.SGD:
-            return torch.optim.SGD(network.parameters(), lr=phase.rate)
+            return torch.optim.SGD(groups, lr=phase.rate, momentum=phase.momentum)
+
+
+def _decayed_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices and kernels only: batch norm and biases keep their scale."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]

@@ -1,17 +1,24 @@
-"""What each shipped model is trained on and how; a recipe's name is the model's name."""
+"""What a training is made of; the shipped models' own recipes are in ``models.training.recipes``."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from models.errors import UnknownModel
-from models.preprocessing_spec import Preprocessing, Window
+from models.preprocessing_spec import Preprocessing
 
 
 class Optimiser(Enum):
-    """The two optimisers of Jia et al.'s recipe, which runs one after the other."""
+    """How weights follow the gradient."""
 
-    ADAM = "adam"
-    SGD = "sgd"
+    ADAM = "Adam"
+    ADAMW = "AdamW"
+    SGD = "SGD"
+
+
+class Start(Enum):
+    """Which weights a training begins with."""
+
+    RANDOM = "random"
+    IMAGENET = "ImageNet (EfficientNet-Lite0)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,8 @@ class Phase:
     optimiser: Optimiser
     rate: float
     last_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,35 @@ class Augmentation:
     box_chance: float = 0.4
     letter_chance: float = 0.4
     blur_chance: float = 0.4
+    foreign_tone_chance: float = 0.0
+    """Chance of a picture to take on the grey-level distribution of another one of its batch."""
+
+
+NO_AUGMENTATION = Augmentation(
+    mirror=False,
+    rotation_degrees=0.0,
+    scale=0.0,
+    aspect=0.0,
+    shift=0.0,
+    gamma=0.0,
+    contrast=0.0,
+    brightness=0.0,
+    noise=0.0,
+    border_chance=0.0,
+    box_chance=0.0,
+    letter_chance=0.0,
+    blur_chance=0.0,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialLabel:
+    """A label that only narrows the answer: the loss asks for any of ``one_of``."""
+
+    label: str
+    one_of: tuple[str, ...]
+    weight: float = 0.5
+    """Its rows are drawn this often, beside what balance gives a class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,65 +105,9 @@ class Recipe:
     label_smoothing: float = 0.05
     balance: float = 0.5
     """0 draws rows as they are, 1 evenly by class and, within a class, by source."""
-
-
-LUNG_WINDOW = Window(centre=-600, width=1500)
-
-CXR = Recipe(
-    name="cxr-mobilenetv3-dynamic",
-    version="0.1.0",
-    network="modified_mobilenet_v3_small",
-    manifest="cxr.csv",
-    labels=("covid19", "tuberculosis", "pneumonia_bacterial", "pneumonia_viral", "normal"),
-    titles=("COVID-19", "Tuberculosis", "Bacterial pneumonia", "Viral pneumonia", "Normal"),
-    sources=("kermany", "nih-chestxray8", "covid-cxnet", "hannover", "tb-rahman"),
-    preprocessing=Preprocessing(input_size=299, common_size=224, window=None),
-    phases=(
-        Phase(until=0.5, size=160, optimiser=Optimiser.ADAM, rate=1e-3, last_rate=5e-4),
-        Phase(until=0.82, size=160, optimiser=Optimiser.ADAM, rate=5e-4, last_rate=5e-5),
-        Phase(until=0.95, size=299, optimiser=Optimiser.ADAM, rate=2e-4, last_rate=1e-5),
-        Phase(until=1.0, size=299, optimiser=Optimiser.SGD, rate=0.01, last_rate=1e-4),
-    ),
-    # no mirror: the heart's side is anatomy on a film
-    augmentation=Augmentation(mirror=False),
-    batch_size=32,
-    epochs=14,
-    bfloat16=False,
-)
-
-CT = Recipe(
-    name="ct-resnet18-dynamic",
-    version="0.1.0",
-    network="modified_resnet18",
-    manifest="ct.csv",
-    labels=("covid19", "non_covid", "normal"),
-    titles=("COVID-19", "Not COVID-19, other or unspecified", "Normal"),
-    sources=("brazil-cvt", "covid19-ct-ucsd", "mosmed", "sars-cov-2-ct-soares", "luna16"),
-    preprocessing=Preprocessing(input_size=256, common_size=224, window=LUNG_WINDOW),
-    phases=(
-        Phase(until=0.5, size=160, optimiser=Optimiser.ADAM, rate=1e-3, last_rate=4e-4),
-        Phase(until=0.8, size=160, optimiser=Optimiser.ADAM, rate=4e-4, last_rate=5e-5),
-        Phase(until=0.95, size=256, optimiser=Optimiser.ADAM, rate=2e-4, last_rate=1e-5),
-        Phase(until=1.0, size=256, optimiser=Optimiser.SGD, rate=0.01, last_rate=1e-4),
-    ),
-    augmentation=Augmentation(mirror=True, scale=0.25, gamma=0.45, contrast=0.4),
-    batch_size=24,
-    epochs=14,
-    bfloat16=True,
-)
-
-RECIPES = {recipe.name: recipe for recipe in (CXR, CT)}
-
-
-def recipe_named(name: str) -> Recipe:
-    """Return a recipe.
-
-    Raises
-    ------
-    UnknownModel
-        No recipe has that name.
-    """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise UnknownModel(name, tuple(RECIPES)) from None
+    start: Start = Start.RANDOM
+    partial_labels: tuple[PartialLabel, ...] = ()
+    averaging: float = 0.0
+    """Decay of the running mean of the weights that is kept and shipped; 0 ships the last weights."""
+    refit_from: float | None = None
+    """Share of the schedule from which a second run, whose weights are shipped, sees the validation rows too."""

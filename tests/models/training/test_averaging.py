@@ -1,0 +1,48 @@
+"""The running mean follows the weights, forgets the first ones, and survives a checkpoint."""
+
+import torch
+from torch import nn
+
+from models.training.averaging import WeightAverage
+
+
+def _set(network: nn.Linear, value: float) -> None:
+    with torch.no_grad():
+        network.weight.fill_(value)
+
+
+def test_the_mean_of_steady_weights_is_these_weights() -> None:
+    network = nn.Linear(2, 2)
+    average = WeightAverage(network, 0.9)
+    _set(network, 3.0)
+    for _ in range(200):
+        average.follow(network)
+    assert torch.allclose(average.state()["weight"], torch.full((2, 2), 3.0), atol=1e-4)
+
+
+def test_a_late_jump_moves_the_mean_by_the_decay_only() -> None:
+    network = nn.Linear(1, 1)
+    average = WeightAverage(network, 0.9)
+    _set(network, 0.0)
+    for _ in range(300):
+        average.follow(network)
+    _set(network, 1.0)
+    average.follow(network)
+    assert abs(float(average.state()["weight"]) - 0.1) < 1e-3
+
+
+def test_without_decay_nothing_is_kept() -> None:
+    assert WeightAverage(nn.Linear(1, 1), 0.0).state() == {}
+
+
+def test_a_mean_read_back_goes_on_slowly() -> None:
+    network = nn.Linear(1, 1)
+    first = WeightAverage(network, 0.99)
+    _set(network, 1.0)
+    for _ in range(50):
+        first.follow(network)
+    second = WeightAverage(network, 0.99)
+    second.load(first.state())
+    _set(network, 0.0)
+    second.follow(network)
+    assert float(second.state()["weight"]) > 0.9
