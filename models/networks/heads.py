@@ -128,12 +128,12 @@ class FlattenHead(Head):
         return out
 
     def maps(self, last_map: Tensor) -> Tensor:
-        """Return Grad-CAM's maps before their ReLU, by one backward pass of the head a label."""
+        """Return Grad-CAM's maps as ``models.networks.grad_cam`` does, by backward passes of the head alone."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = last_map.detach().clone().requires_grad_(True)
             logits = self(leaf)
             found = [
-                torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0].mean((2, 3))
+                torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0].sum((2, 3))
                 for k in range(logits.shape[1])
             ]
         return torch.einsum("nkc,nchw->nkhw", torch.stack(found, dim=1), last_map)
