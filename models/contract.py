@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.errors import ManifestInvalid
 from models.preprocessing_spec import Preprocessing
@@ -44,6 +44,14 @@ class OperatingPoint(_Frozen):
     specificity: Estimate
 
 
+class AppliedPoint(_Frozen):
+    """A threshold on rows that it was not chosen on; what has no rows is missing."""
+
+    threshold: float
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+
+
 class LabelScores(_Frozen):
     """One label against the rest, by the most probable label; what has no denominator is missing."""
 
@@ -52,6 +60,8 @@ class LabelScores(_Frozen):
     sensitivity: Estimate
     specificity: Estimate | None
     f1: Estimate
+    roc_auc: Estimate | None = None
+    """Of the label's probability, one against the rest."""
 
 
 class SetScores(_Frozen):
@@ -64,7 +74,14 @@ class SetScores(_Frozen):
     macro_f1: Estimate | None
     labels: dict[str, LabelScores]
     confusion: dict[str, dict[str, int]]
-    expected_calibration_error: float | None = None
+    roc_auc: Estimate | None = None
+    """Mean over the labels that occur, one against the rest."""
+    expected_calibration_error: Estimate | None = None
+
+    @field_validator("expected_calibration_error", mode="before")
+    @classmethod
+    def _figure_without_interval(cls, value: object) -> object:
+        return {"value": value} if isinstance(value, float | int) else value  # as cards of 0.1.0 have it
 
 
 class BorderBaseline(_Frozen):
@@ -74,6 +91,51 @@ class BorderBaseline(_Frozen):
     border_only: float
     whole_thumbnail: float
     chance: float
+    source: str | None = None
+    """The source that it is about; none where all sources are told apart together."""
+    labels: tuple[str, ...] = ()
+    border: Estimate | None = None
+    """``border_only`` with its interval; balanced accuracy, as the other two."""
+    thumbnail: Estimate | None = None
+    rows: int | None = None
+    groups: int | None = None
+    protocol: str = ""
+    """What it was fitted on and tested on."""
+
+
+class KeyFigure(_Frozen):
+    """One question of the papers, put to one set of rows: classes may merge labels, the answer stays free."""
+
+    name: str
+    title: str
+    part: str
+    rows: int
+    groups: int
+    accuracy: Estimate
+    balanced_accuracy: Estimate | None
+    sensitivities: dict[str, Estimate]
+    """Share of each class's rows that were answered so."""
+    border: Estimate | None = None
+    """Balanced accuracy of the border-only baseline on the same classes."""
+    thumbnail: Estimate | None = None
+
+
+class Difference(_Frozen):
+    """One model's figures less another's on the same rows, with intervals of the paired differences."""
+
+    rows: int
+    groups: int
+    accuracy: Estimate
+    balanced_accuracy: Estimate | None
+    macro_f1: Estimate | None
+
+
+class ModelComparison(_Frozen):
+    """A model against another one on the same rows, by paired group bootstrap."""
+
+    other: str
+    overall: Difference
+    by_source: dict[str, Difference]
 
 
 class GateSettings(_Frozen):
@@ -94,6 +156,8 @@ class TrainingSummary(_Frozen):
     groups: int
     validation_rows: int
     validation_groups: int
+    validation_seen: bool = False
+    """Whether the stored weights were also fitted on the validation rows; the figures on them never are."""
     left_out: dict[str, int]
     licences: dict[str, str]
     recipe: dict[str, str]
@@ -104,6 +168,16 @@ class TrainingSummary(_Frozen):
     date: str
     code_commit: str
     device: str
+
+
+class GoldenPrediction(_Frozen):
+    """What the weights must answer to one made picture, through the preparation and any engine."""
+
+    input_seed: int
+    logits: dict[str, float]
+    """By label, before the temperature."""
+    tolerance: float = Field(gt=0)
+    """Of each logit: engines and processors differ in the last bits."""
 
 
 class ModelCard(_Frozen):
@@ -124,6 +198,9 @@ class ModelCard(_Frozen):
     operating_points: dict[str, OperatingPoint]
     gate: GateSettings | None = None
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    graph_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """Of ``model.onnx``; none where torch alone can run the network."""
+    golden: GoldenPrediction | None = None
     training: TrainingSummary
     validation: SetScores
     validation_by_source: dict[str, SetScores]
@@ -132,6 +209,9 @@ class ModelCard(_Frozen):
         default_factory=dict, description="rows of labels that the model does not know, by its answer"
     )
     border_baselines: tuple[BorderBaseline, ...]
+    key_figures: tuple[KeyFigure, ...] = ()
+    compared: ModelComparison | None = None
+    """Against the model's own baseline, on the validation rows."""
     limits: tuple[str, ...]
     intended_use: str = RESEARCH_USE
     folder: Path = Field(default=Path(), exclude=True, description="where the card was read; not part of it")
@@ -140,6 +220,16 @@ class ModelCard(_Frozen):
     def weights(self) -> Path:
         """Path of the weights."""
         return self.folder / "model.safetensors"
+
+    @property
+    def graph(self) -> Path:
+        """Path of the ONNX graph, whose weights lie in ``weights``."""
+        return self.folder / "model.onnx"
+
+    @property
+    def text(self) -> Path:
+        """Path of the card for people."""
+        return self.folder / "MODEL_CARD.md"
 
     def title_of(self, label: str) -> str:
         """Return a label's name for people."""

@@ -24,11 +24,27 @@ class WeightsMissing(ModelsError):
 
 
 class WeightsCorrupted(ModelsError):
-    """The weights' SHA-256 is not the one that the manifest promises."""
+    """The SHA-256 of weights or graph is not the one that the manifest promises."""
 
     def __init__(self, path: Path, *, expected: str, found: str) -> None:
         super().__init__(f"{path}: SHA-256 is {found}, the manifest says {expected}")
         self.path, self.expected, self.found = path, expected, found
+
+
+class CardOutdated(ModelsError):
+    """MODEL_CARD.md is missing, or is not what the manifest says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is missing or not the manifest's")
+        self.path = path
+
+
+class AnswerChanged(ModelsError):
+    """Weights that are intact answer the golden picture otherwise than the manifest promises."""
+
+    def __init__(self, path: Path, *, label: str, expected: float, found: float) -> None:
+        super().__init__(f"{path}: logit of {label} is {found:.5f}, the manifest says {expected:.5f}")
+        self.path, self.label, self.expected, self.found = path, label, expected, found
 
 
 class UnknownModel(ModelsError):

@@ -1,6 +1,15 @@
 """MODEL_CARD.md from a manifest: nothing in it is written by hand."""
 
-from models.contract import Estimate, LabelScores, ModelCard, SetScores
+from models.contract import BorderBaseline, ModelCard, ModelComparison, SetScores
+from models.evaluation.tables import (
+    baselines_table,
+    comparison_table,
+    key_figures_table,
+    operating_points_table,
+    scores_table,
+    unknown_labels_list,
+    verdict,
+)
 
 
 def markdown(card: ModelCard) -> str:
@@ -9,7 +18,10 @@ def markdown(card: ModelCard) -> str:
         f"# {card.name} {card.version}\n\n**{card.intended_use}**\n",
         _what(card),
         _limits(card),
+        _key_figures(card),
+        _comparison(card),
         _validation(card),
+        _baselines(card),
         _operating_points(card),
         _elsewhere(card),
         _gate(card),
@@ -34,33 +46,71 @@ def _what(card: ModelCard) -> str:
 
 
 def _limits(card: ModelCard) -> str:
-    baselines = [
-        f"| {b.task} | {b.border_only:.3f} | {b.whole_thumbnail:.3f} | {b.chance:.2f} |"
-        for b in card.border_baselines
-    ]
+    return "\n".join(["## Limits\n", *(f"- {limit}" for limit in card.limits), ""])
+
+
+def _key_figures(card: ModelCard) -> str:
+    if not card.key_figures:
+        return ""
     return "\n".join(
         [
-            "## Limits\n",
-            *(f"- {limit}" for limit in card.limits),
-            "\nBalanced accuracy of a logistic regression on a 32 x 32 thumbnail of the same "
-            "pictures, as the data's notes give it: what the outer four pixels alone can tell, almost "
-            "without lung.\n",
-            "| task | border only | whole thumbnail | chance |",
-            "|---|---|---|---|",
-            *baselines,
+            "## Key figures\n",
+            "The papers' questions. Beside them, in balanced accuracy, what a logistic regression tells from "
+            "the outer four pixels of a 32 x 32 thumbnail (almost no lung) and from the whole thumbnail. The "
+            "model chooses freely among all of its labels, the regressions between the classes alone.\n",
+            key_figures_table(card.key_figures),
             "",
         ]
     )
+
+
+def _baselines(card: ModelCard) -> str:
+    protocols = sorted({b.protocol for b in card.border_baselines} - {""})
+    origin = "; ".join(protocols) or "as the data's notes give it"
+    return "\n".join(
+        [
+            "## Border baselines\n",
+            "Balanced accuracy of a logistic regression on a 32 x 32 thumbnail of the same pictures "
+            f"({origin}): what the outer four pixels alone can tell, almost without lung.\n",
+            baselines_table(card.border_baselines),
+            "",
+        ]
+    )
+
+
+def _comparison(card: ModelCard) -> str:
+    if card.compared is None:
+        return ""
+    return "\n".join(
+        [
+            f"## Against {card.compared.other}\n",
+            f"{_beats(card.name, card.compared)} Differences on the same validation rows; 95 % intervals by "
+            "paired bootstrap over groups.\n",
+            comparison_table(card.compared),
+            "",
+        ]
+    )
+
+
+def _beats(name: str, compared: ModelComparison) -> str:
+    told = verdict(compared.overall.macro_f1)
+    match told:
+        case "better":
+            return f"In macro F1 {name} beats {compared.other} by a margin outside the interval."
+        case "worse":
+            return f"In macro F1 {name} is worse than {compared.other} by a margin outside the interval."
+        case _:
+            return f"{name} does **not** beat {compared.other} in macro F1 by a margin outside the interval."
 
 
 def _validation(card: ModelCard) -> str:
     return "\n".join(
         [
             "## Validation (whole groups held out; 95 % intervals by group bootstrap)\n",
-            scores_table(card, card.validation),
+            _scores(card, card.validation, None),
             "### By source\n",
             *(
-                f"**{source}**\n\n{scores_table(card, scores)}"
+                f"**{source}**\n\n{_scores(card, scores, source)}"
                 for source, scores in card.validation_by_source.items()
             ),
         ]
@@ -70,71 +120,38 @@ def _validation(card: ModelCard) -> str:
 def _elsewhere(card: ModelCard) -> str:
     if not card.external and not card.unknown_labels:
         return "## External rows\n\nNone.\n"
-    blocks = [f"**{source}**\n\n{scores_table(card, scores)}" for source, scores in card.external.items()]
+    titles = titles_of(card)
+    blocks = [f"**{source}**\n\n{scores_table(titles, scores)}" for source, scores in card.external.items()]
     unknown = [
-        f"- {name}: " + ", ".join(f"{label} {n}" for label, n in counts.items())
-        for name, counts in card.unknown_labels.items()
+        "### Labels that the model has no class for, by its answer\n",
+        unknown_labels_list(card.unknown_labels),
+        "",
     ]
-    heading = ["### Labels that the model has no class for, by its answer\n", *unknown, ""] if unknown else []
-    return "\n".join(["## External rows (never trained on)\n", *blocks, *heading])
+    return "\n".join(
+        ["## External rows (never trained on)\n", *blocks, *(unknown if card.unknown_labels else ())]
+    )
 
 
-def scores_table(card: ModelCard, scores: SetScores) -> str:
-    """Return one set of scores and its confusion matrix as Markdown tables."""
-    head = [
-        f"{scores.rows} rows of {scores.groups} groups. Accuracy {_figure(scores.accuracy)}"
-        + (f", balanced accuracy {_figure(scores.balanced_accuracy)}" if scores.balanced_accuracy else "")
-        + (f", macro F1 {_figure(scores.macro_f1)}" if scores.macro_f1 else "")
-        + (
-            f", expected calibration error {scores.expected_calibration_error:.3f}"
-            if scores.expected_calibration_error is not None
-            else ""
-        )
-        + ".\n",
-        "| label | rows | precision | sensitivity | specificity | F1 |",
-        "|---|---|---|---|---|---|",
-    ]
-    body = [_label_row(card.title_of(label), row) for label, row in scores.labels.items()]
-    answered = [
-        "\nAnswered as:\n",
-        "| is | " + " | ".join(card.titles) + " |",
-        "|---" * (len(card.labels) + 1) + "|",
-    ]
-    confusion = [
-        f"| {card.title_of(label)} | " + " | ".join(str(counts[column]) for column in card.labels) + " |"
-        for label, counts in scores.confusion.items()
-    ]
-    return "\n".join([*head, *body, *answered, *confusion, ""])
+def titles_of(card: ModelCard) -> dict[str, str]:
+    """Return the labels in the model's order with their names for people."""
+    return dict(zip(card.labels, card.titles, strict=True))
 
 
-def _label_row(title: str, row: LabelScores) -> str:
-    figures = " | ".join(_figure(e) for e in (row.precision, row.sensitivity, row.specificity, row.f1))
-    return f"| {title} | {row.rows} | {figures} |"
-
-
-def _figure(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "n/a"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def _scores(card: ModelCard, scores: SetScores, source: str | None) -> str:
+    """Return scores of validation rows beside the border baseline of the same rows, if it was computed."""
+    computed = (b for b in card.border_baselines if b.border is not None and b.source == source)
+    baseline: BorderBaseline | None = next(computed, None)
+    return scores_table(titles_of(card), scores, baseline)
 
 
 def _operating_points(card: ModelCard) -> str:
-    rows = [
-        f"| {card.title_of(label)} | {at.threshold:.4f} "
-        f"| {_figure(at.sensitivity)} | {_figure(at.specificity)} |"
-        for label, at in card.operating_points.items()
-    ]
     return "\n".join(
         [
             "## Operating points\n",
             "A label counts as present from this probability on. Chosen on the validation rows by the "
             "highest sensitivity + specificity; the figures are of the same rows and flatter the choice a "
             "little.\n",
-            "| label | threshold | sensitivity | specificity |",
-            "|---|---|---|---|",
-            *rows,
+            operating_points_table(titles_of(card), card.operating_points),
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""Scores of a set as a whole and source by source, with what the model says about labels it does not know."""
+"""Scores source by source, and what a model says about labels that it does not know."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.contract import SetScores
 from models.datasets.manifest import ImageRow
-from models.evaluation.answers import answers_of
+from models.evaluation.answers import AnsweredRows, answered_rows, answers_of
 from models.evaluation.metrics import score
 
 
@@ -28,8 +28,13 @@ def answers_to_unknown_labels(
     rows: Sequence[ImageRow], logits: Tensor, labels: tuple[str, ...]
 ) -> dict[str, dict[str, int]]:
     """Return, for labels that the model has no class for, how often it gave which answer."""
+    return unknown_label_counts(answered_rows(rows, logits, labels, 1.0))
+
+
+def unknown_label_counts(answered: AnsweredRows) -> dict[str, dict[str, int]]:
+    """Return, by label and source, how often rows of labels without a class were answered how."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row, answer in zip(rows, logits.argmax(1).tolist(), strict=True):
-        if row.label not in labels:
-            counts[f"{row.label} ({row.source})"][labels[answer]] += 1
+    for row, answer in zip(answered.rows, answered.predicted, strict=True):
+        if row.label not in answered.labels:
+            counts[f"{row.label or 'no label'} ({row.source})"][answer] += 1
     return {name: dict(sorted(counter.items())) for name, counter in sorted(counts.items())}

@@ -1,15 +1,16 @@
 """Temperature scaling and operating points, both chosen on validation groups only."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.contract import Estimate, OperatingPoint
-from models.evaluation.metrics import Answers, bootstrap_rows, interval
-
-ROUNDS = 500
+from models.contract import AppliedPoint, Estimate, OperatingPoint
+from models.evaluation.metrics import Answers
+from models.evaluation.resampling import Resamples, estimate, resample
 
 
 def fit_temperature(logits: Tensor, truth: Tensor) -> float:
@@ -32,8 +33,26 @@ def operating_points(answers: Answers, *, seed: int) -> dict[str, OperatingPoint
 
     The figures are those of the rows that the threshold was chosen on, so they flatter it a little.
     """
-    samples = bootstrap_rows(answers.groups, rounds=ROUNDS, seed=seed)
-    return {label: _point(answers, index, samples) for index, label in enumerate(answers.labels)}
+    thresholds = {
+        label: round(youden_threshold(answers.probabilities[:, k], answers.truth == k), 4)
+        for k, label in enumerate(answers.labels)
+    }
+    applied = at_thresholds(answers, thresholds, seed=seed)
+    return {label: OperatingPoint.model_validate(at.model_dump()) for label, at in applied.items()}
+
+
+def at_thresholds(answers: Answers, thresholds: Mapping[str, float], *, seed: int) -> dict[str, AppliedPoint]:
+    """Return the figures that thresholds which were chosen elsewhere have on these rows."""
+    resamples = resample(answers.groups, seed=seed)
+    found: dict[str, AppliedPoint] = {}
+    for k, label in enumerate(answers.labels):
+        present, flagged = answers.truth == k, answers.probabilities[:, k] >= thresholds[label]
+        found[label] = AppliedPoint(
+            threshold=thresholds[label],
+            sensitivity=_share(flagged, present, resamples),
+            specificity=_share(~flagged, ~present, resamples),
+        )
+    return found
 
 
 def youden_threshold(probability: npt.NDArray[np.float64], present: npt.NDArray[np.bool_]) -> float:
@@ -47,22 +66,13 @@ def youden_threshold(probability: npt.NDArray[np.float64], present: npt.NDArray[
     return float(cuts[int(youden.argmax())])
 
 
-def _point(answers: Answers, label: int, samples: list[npt.NDArray[np.int64]]) -> OperatingPoint:
-    present = answers.truth == label
-    probability = answers.probabilities[:, label]
-    threshold = round(youden_threshold(probability, present), 4)
-    flagged = probability >= threshold
-    return OperatingPoint(
-        threshold=threshold,
-        sensitivity=_share(flagged, present, samples),
-        specificity=_share(~flagged, ~present, samples),
-    )
-
-
 def _share(
-    right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], samples: list[npt.NDArray[np.int64]]
-) -> Estimate:
-    """Return the share of right rows among some, with its interval over resamples."""
-    shares = np.array([right[rows][among[rows]].mean() if among[rows].any() else np.nan for rows in samples])
-    low, high = interval(shares)
-    return Estimate(value=round(float(right[among].mean()), 4), low=low, high=high)
+    right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_], resamples: Resamples
+) -> Estimate | None:
+    """Return the share of right rows among some, with its interval; nothing when there are none."""
+    if not among.any():
+        return None
+    counts = resamples.sums(np.stack([right & among, among], axis=1).astype(np.float64))
+    with np.errstate(invalid="ignore"):  # a resample without such a row has no share
+        sampled = counts[:, 0] / counts[:, 1]
+    return estimate(float(right[among].mean()), sampled)

@@ -1,17 +1,17 @@
 """Scores of answered rows, with 95 % intervals by bootstrap over groups (patients, as far as known)."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.contract import Estimate, LabelScores, SetScores
+from models.evaluation.calibration_error import calibration_error
+from models.evaluation.ranking import roc_areas
+from models.evaluation.resampling import Counts, Resamples, estimate, resample
 
-ROUNDS = 1000
-LEVEL = 0.95
-ECE_BINS = 15
-Counts = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,11 @@ class Answers:
         best: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return best
 
+    @property
+    def present(self) -> Indices:
+        """Indices of the labels that occur."""
+        return np.unique(self.truth).astype(np.intp)
+
     def subset(self, chosen: npt.NDArray[np.bool_]) -> "Answers":
         """Return the chosen rows."""
         return Answers(
@@ -43,123 +48,109 @@ class Answers:
 
 def score(answers: Answers, *, seed: int) -> SetScores:
     """Score a set; labels that do not occur in it have no row and do not enter its means."""
-    rounds = _bootstrap_confusions(answers, seed)
-    truth = _confusion(answers.truth, answers.answer, len(answers.labels))
-    present = np.flatnonzero(truth.sum(axis=1) > 0)
+    resamples = resample(answers.groups, seed=seed)
+    matrices = confusions(answers.truth, answers.answer, len(answers.labels), resamples)
+    present = answers.present
     several = len(present) > 1
-
-    def estimate(figure: Callable[[Counts], float]) -> Estimate:
-        return _estimate(figure, truth, rounds)
-
+    areas = {int(k): roc_areas(answers.probabilities[:, k], answers.truth == k, resamples) for k in present}
     return SetScores(
         rows=len(answers.truth),
         groups=len(set(answers.groups)),
-        accuracy=estimate(lambda m: _ratio(np.trace(m), m.sum())),
-        balanced_accuracy=estimate(lambda m: _mean_over(sensitivity, m, present)) if several else None,
-        macro_f1=estimate(lambda m: _mean_over(f1, m, present)) if several else None,
-        labels={answers.labels[k]: _label_scores(int(k), truth, rounds) for k in present},
+        accuracy=_first_and_rest(accuracies(matrices)),
+        balanced_accuracy=mean_over(sensitivities(matrices), present) if several else None,
+        macro_f1=mean_over(f1_scores(matrices), present) if several else None,
+        labels={answers.labels[k]: _label_scores(int(k), matrices, areas[int(k)]) for k in present},
         confusion={
-            answers.labels[i]: {label: int(truth[i, j]) for j, label in enumerate(answers.labels)}
+            answers.labels[i]: {label: int(matrices[0, i, j]) for j, label in enumerate(answers.labels)}
             for i in present
         },
-        expected_calibration_error=expected_calibration_error(answers) if several else None,
+        roc_auc=_mean_area([area for area in areas.values() if area]),
+        expected_calibration_error=calibration_error(
+            answers.probabilities.max(axis=1), answers.answer == answers.truth, resamples
+        )
+        if several
+        else None,
     )
 
 
-def sensitivity(confusion: Counts, label: int) -> float:
-    """Return the share of a label's rows that were answered so."""
-    return _ratio(confusion[label, label], confusion[label].sum())
+def confusions(
+    truth: npt.NDArray[np.int64], answer: npt.NDArray[np.int64], size: int, resamples: Resamples
+) -> Counts:
+    """Return (1 + rounds, size, size): the confusion matrix, then that of each resample."""
+    cells = np.zeros((len(truth), size * size))
+    cells[np.arange(len(truth)), truth * size + answer] = 1
+    return np.concatenate([cells.sum(axis=0)[None], resamples.sums(cells)]).reshape(-1, size, size)
 
 
-def specificity(confusion: Counts, label: int) -> float:
-    """Return the share of the other rows that were not answered so."""
-    others = confusion.sum() - confusion[label].sum()
-    return _ratio(others - (confusion[:, label].sum() - confusion[label, label]), others)
+def accuracies(matrices: Counts) -> Counts:
+    """Return the share of right answers of confusion matrices (k, labels, labels): (k,)."""
+    return _ratio(np.trace(matrices, axis1=1, axis2=2), matrices.sum(axis=(1, 2)))
 
 
-def precision(confusion: Counts, label: int) -> float:
-    """Return the share of the rows answered so that are so."""
-    return _ratio(confusion[label, label], confusion[:, label].sum())
+def sensitivities(matrices: Counts) -> Counts:
+    """Return each label's share of rows that were answered so: (k, labels)."""
+    return _ratio(_hits(matrices), matrices.sum(axis=2))
 
 
-def f1(confusion: Counts, label: int) -> float:
-    """Return the harmonic mean of precision and sensitivity."""
-    hits = confusion[label, label]
-    return _ratio(2 * hits, confusion[label].sum() + confusion[:, label].sum())
+def specificities(matrices: Counts) -> Counts:
+    """Return the share of the other labels' rows that were not answered so: (k, labels)."""
+    others = matrices.sum(axis=(1, 2))[:, None] - matrices.sum(axis=2)
+    return _ratio(others - (matrices.sum(axis=1) - _hits(matrices)), others)
 
 
-def expected_calibration_error(answers: Answers) -> float:
-    """Return the mean gap between confidence and accuracy over 15 equal bins of confidence."""
-    confidence = answers.probabilities.max(axis=1)
-    right = answers.answer == answers.truth
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = [
-        abs(float(confidence[bins == b].mean()) - float(right[bins == b].mean())) * float(np.mean(bins == b))
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps))
+def precisions(matrices: Counts) -> Counts:
+    """Return the share of the rows answered so that are so: (k, labels)."""
+    return _ratio(_hits(matrices), matrices.sum(axis=1))
 
 
-def bootstrap_rows(groups: tuple[str, ...], *, rounds: int, seed: int) -> list[npt.NDArray[np.int64]]:
-    """Return row indices of ``rounds`` resamples in which whole groups are drawn with replacement."""
-    names, which = np.unique(np.array(groups), return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(len(names) + 1))
-    members = [order[bounds[i] : bounds[i + 1]] for i in range(len(names))]
-    draw = np.random.default_rng(seed)
-    return [
-        np.concatenate([members[g] for g in draw.integers(0, len(names), len(names))]) for _ in range(rounds)
-    ]
+def f1_scores(matrices: Counts) -> Counts:
+    """Return the harmonic mean of precision and sensitivity: (k, labels)."""
+    return _ratio(2 * _hits(matrices), matrices.sum(axis=2) + matrices.sum(axis=1))
 
 
-def interval(values: npt.NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Return the central 95 % of resampled values, or nothing when none is a number."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return None, None
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(finite, [tail, 1 - tail])
-    return round(float(low), 4), round(float(high), 4)
+def means_over(figures: Counts, labels: Indices) -> Counts:
+    """Return (k,): the mean of figures (k, labels) over some labels, without those that are not numbers."""
+    chosen = figures[:, labels]
+    known = np.isfinite(chosen)
+    return _ratio(np.where(known, chosen, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
-def _label_scores(label: int, truth: Counts, rounds: Counts) -> LabelScores:
-    def estimate(figure: Callable[[Counts, int], float]) -> Estimate:
-        return _estimate(lambda m: figure(m, label), truth, rounds)
+def mean_over(figures: Counts, labels: Indices) -> Estimate:
+    """Return the mean of figures (1 + rounds, labels) over some labels with its interval."""
+    return _first_and_rest(means_over(figures, labels))
 
+
+def _label_scores(label: int, matrices: Counts, area: tuple[float, Counts] | None) -> LabelScores:
+    truth = matrices[0]
     return LabelScores(
         rows=int(truth[label].sum()),
-        precision=estimate(precision) if truth[:, label].any() else None,
-        sensitivity=estimate(sensitivity),
-        specificity=estimate(specificity) if truth.sum() > truth[label].sum() else None,
-        f1=estimate(f1),
+        precision=_first_and_rest(precisions(matrices)[:, label]) if truth[:, label].any() else None,
+        sensitivity=_first_and_rest(sensitivities(matrices)[:, label]),
+        specificity=_first_and_rest(specificities(matrices)[:, label])
+        if truth.sum() > truth[label].sum()
+        else None,
+        f1=_first_and_rest(f1_scores(matrices)[:, label]),
+        roc_auc=estimate(*area) if area else None,
     )
 
 
-def _estimate(figure: Callable[[Counts], float], truth: Counts, rounds: Counts) -> Estimate:
-    """Return a defined figure of the confusion matrix and its interval."""
-    value = figure(truth)
-    low, high = interval(np.array([figure(m) for m in rounds])) if len(rounds) else (None, None)
-    return Estimate(value=round(value, 4), low=low, high=high)
+def _mean_area(areas: Sequence[tuple[float, Counts]]) -> Estimate | None:
+    if not areas:
+        return None
+    value = float(np.mean([area for area, _ in areas]))
+    sampled = np.stack([values for _, values in areas])
+    return estimate(value, means_over(sampled.T, np.arange(len(areas))))
 
 
-def _bootstrap_confusions(answers: Answers, seed: int) -> Counts:
-    if len(set(answers.groups)) < 2:
-        return np.empty((0, 0, 0))
-    answer, size = answers.answer, len(answers.labels)
-    samples = bootstrap_rows(answers.groups, rounds=ROUNDS, seed=seed)
-    return np.stack([_confusion(answers.truth[rows], answer[rows], size) for rows in samples])
+def _first_and_rest(figures: Counts) -> Estimate:
+    return estimate(float(figures[0]), figures[1:])
 
 
-def _confusion(truth: npt.NDArray[np.int64], answer: npt.NDArray[np.int64], size: int) -> Counts:
-    return np.bincount(truth * size + answer, minlength=size * size).reshape(size, size).astype(np.float64)
+def _hits(matrices: Counts) -> Counts:
+    return np.diagonal(matrices, axis1=1, axis2=2)
 
 
-def _mean_over(
-    figure: Callable[[Counts, int], float], confusion: Counts, labels: npt.NDArray[np.intp]
-) -> float:
-    values = [figure(confusion, int(label)) for label in labels]
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _ratio(part: float, whole: float) -> float:
-    return float(part) / float(whole) if whole else float("nan")
+def _ratio(part: Counts, whole: Counts) -> Counts:
+    """Return the quotient, not a number where there is nothing to divide by."""
+    quotient: Counts = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+    return quotient
