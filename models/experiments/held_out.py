@@ -20,7 +20,8 @@ class HeldOutUnknown(ModelsError):
 
     def __init__(self, card: ModelCard) -> None:
         super().__init__(
-            f"{card.name} {card.version}: the rows that it was not fitted on cannot be told from this data"
+            f"{card.name} {card.version}: the rows that it was not fitted on cannot be told from this data; "
+            "give rows of your own by --manifest"
         )
         self.card = card
 
