@@ -28,11 +28,24 @@ def list_installed(weights: Weights = None, json: Json = False) -> None:
 
 
 @app.command()
-def describe(name: Name, weights: Weights = None, json: Json = False) -> None:
-    """Show a model's card: what it reads, its figures by source and its limits."""
-    from models.commands.cards import show_card
+def describe(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="An installed model, for its card; or a network, options after a colon "
+            "(dspp_cid_resnet18:stages=5+6)."
+        ),
+    ] = None,
+    all_networks: Annotated[
+        bool, typer.Option("--all", help="A row for every network, beside what its paper prints.")
+    ] = False,
+    weights: Weights = None,
+    json: Json = False,
+) -> None:
+    """Show a model's card, or a network's size, heat map, options and its paper's figures."""
+    from models.commands.describing import show_description
 
-    raise typer.Exit(show_card(name, weights, as_json=json))
+    raise typer.Exit(show_description(name, weights, all_networks=all_networks, as_json=json))
 
 
 @app.command()

@@ -190,11 +190,11 @@ class DynamicFusion(ChestNetwork):
             case Fusion.PER_SAMPLE:
                 return [weight * features.scale_weights[:, i, None, None] for i in range(SCALES)]
             case Fusion.CONCATENATED:
-                return [part.expand(len(features.vector), -1, -1) for part in weight.chunk(SCALES, dim=1)]
+                return [part.expand(features.vector.shape[0], -1, -1) for part in weight.chunk(SCALES, dim=1)]
             case Fusion.AUTHORS:
                 copies = weight.view(len(weight), -1, SCALES)
                 return [
-                    (copies * features.scale_weights[i]).sum(2).expand(len(features.vector), -1, -1)
+                    (copies * features.scale_weights[i]).sum(2).expand(features.vector.shape[0], -1, -1)
                     for i in range(SCALES)
                 ]
 

@@ -9,9 +9,9 @@ from models.networks.interface import ChestNetwork
 def grad_cam(network: ChestNetwork, images: Tensor) -> Tensor:
     """Return one map a label (n, labels, rows, columns) on the last spatial map, before Grad-CAM's ReLU.
 
-    sum_k sum_p(d logit_c / d f_k(p)) f_k: the paper's map times the number of places, so that it is in the
-    logit's unit and, behind global pooling and a linear layer, the CAM itself. The networks' own ``maps`` need
-    no backward pass through the trunk and are what is served; a test holds them to this.
+    sum_k sum_p(d logit_c / d f_k(p)) f_k: the paper's map times the number of places, so that it is in
+    the logit's unit and, behind global pooling and a linear layer, the CAM itself. The networks' own
+    ``maps`` need no backward pass through the trunk and are what is served; a test holds them to this.
     """
     with torch.inference_mode(mode=False), torch.enable_grad():
         # the weights may be frozen: the input is what makes autograd record

@@ -128,7 +128,7 @@ class FlattenHead(Head):
         return out
 
     def maps(self, last_map: Tensor) -> Tensor:
-        """Return Grad-CAM's maps as ``models.networks.grad_cam`` does, by backward passes of the head alone."""
+        """Return Grad-CAM's maps as ``models.networks.grad_cam``, by backward passes of the head alone."""
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaf = last_map.detach().clone().requires_grad_(True)
             logits = self(leaf)

@@ -41,7 +41,7 @@ def _xu(sars: float | None, ucsd: float | None = None, xray_5k: float | None = N
         Accuracy(percent=percent, on=on, table=table) for percent, on, table in found if percent is not None
     ]
     if xray_5k is not None:
-        accuracies.append(Accuracy(percent=100.0, on="COVID X-ray (98 films)", table="III"))
+        accuracies.append(Accuracy(percent=100.0, on="COVID X-ray, 98 films", table="III"))
     return PaperFigures(paper=XU, accuracies=tuple(accuracies))
 
 
@@ -75,7 +75,7 @@ _MODIFIED_RESNET = PaperFigures(
     paper=JIA,
     megabytes=44.9,
     size_as_printed="44.9 M in Table 12",
-    accuracies=(Accuracy(percent=99.3, on="COVIDx-CT; training stopped by the test set", table="12"),),
+    accuracies=(Accuracy(percent=99.3, on="COVIDx-CT, training stopped by the test set", table="12"),),
 )
 _COVID_NET = PaperFigures(
     paper="COVIDNet-CXR3-B, as in Jia et al. 2021",
@@ -99,7 +99,7 @@ FIGURES: dict[str, PaperFigures] = {
     "plain_mobilenet_v2": _without_modules(96.87),
     "plain_resnet18": _without_modules(97.57),
     "plain_resnet50": PaperFigures(
-        paper=XU, accuracies=(Accuracy(percent=78.82, on=f"{_UCSD}; called original", table="V"),)
+        paper=XU, accuracies=(Accuracy(percent=78.82, on=f"{_UCSD}, called original", table="V"),)
     ),
     "modified_mobilenet_v3_small": _MODIFIED_MOBILENET,
     "modified_mobilenet_v3_small_authors": _MODIFIED_MOBILENET,

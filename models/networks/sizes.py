@@ -1,6 +1,5 @@
 """What a network costs: parameters, megabytes as the papers count them, and multiply-adds."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ BATCH = 5  # the authors' fusion takes no fewer samples
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSize:
-    """Counted, not run: no weight is ever drawn."""
+    """Counted: no weight is drawn and no pixel computed."""
 
     parameters: int
     megabytes: float
@@ -23,12 +22,11 @@ class NetworkSize:
     """Of convolutions and matrix products for one image."""
 
 
-def size_of(build: Callable[[], ChestNetwork], input_size: int) -> NetworkSize:
-    """Return a network's size; it is built and run on the meta device, where VGG16 costs nothing."""
-    with torch.device("meta"), torch.no_grad():
-        network = build().eval()
-        with FlopCounterMode(display=False) as counter:
-            network(torch.empty(BATCH, 3, input_size, input_size))
+def size_of(network: ChestNetwork, input_size: int) -> NetworkSize:
+    """Return the size of a network that was built on the meta device, where VGG16 costs nothing to run."""
+    images = torch.empty(BATCH, 3, input_size, input_size, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network.eval()(images)
     return NetworkSize(
         parameters=count_parameters(network),
         megabytes=size_megabytes(network),

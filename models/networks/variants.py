@@ -21,8 +21,8 @@ class NoOptions:
 
 NetworkOptions = EnhancedOptions | FusionOptions | NoOptions
 SEPARATOR = ":"
-NONE, OWN = "none", "own"
-"""No stage or no module; the network's own value."""
+NONE, OWN, ON = "none", "own", "on"
+"""No stage or no module; the network's own value; a module with its defaults."""
 Parse = Callable[[str], Any]  # into the option's own type; dataclasses.replace takes nothing narrower
 
 
@@ -45,7 +45,7 @@ def with_items(options: NetworkOptions, items: str) -> NetworkOptions:
         try:
             options = _changed(options, key.strip(), value.strip())
         except (KeyError, ValueError):
-            known = ", ".join(spelled(options)) or NONE
+            known = ", ".join(taken(options)) or NONE
             raise UnbuildableNetwork(f"no option {item!r}; known options: {known}") from None
     return options
 
@@ -56,7 +56,7 @@ def spelled(options: NetworkOptions) -> dict[str, str]:
         case EnhancedOptions(pyramid=pyramid, attention=attention):
             shown = {key: _text(getattr(pyramid, key)) for key in _PYRAMID}
             shown["join"] = _text(options.join)
-            shown["cid"] = NONE if attention is None else "on"
+            shown["cid"] = NONE if attention is None else ON
             return shown | {key: _text(getattr(attention, key)) for key in _ATTENTION if attention}
         case FusionOptions():
             return {key: _text(getattr(options, key)) for key in _FUSION}
@@ -64,25 +64,37 @@ def spelled(options: NetworkOptions) -> dict[str, str]:
             return {}
 
 
+def taken(options: NetworkOptions) -> dict[str, str]:
+    """Return for every option what it may be."""
+    match options:
+        case EnhancedOptions():
+            readers = {**_PYRAMID, "join": _JOIN, "cid": _CID, **_ATTENTION}
+        case FusionOptions():
+            readers = _FUSION
+        case NoOptions():
+            readers = {}
+    return {key: reader.takes for key, reader in readers.items()}
+
+
 def _changed(options: NetworkOptions, key: str, value: str) -> NetworkOptions:
     match options:
         case EnhancedOptions():
             return _changed_modules(options, key, value)
         case FusionOptions():
-            return replace(options, **{key: _FUSION[key](value)})
+            return replace(options, **{key: _FUSION[key].parse(value)})
         case NoOptions():
             raise KeyError(key)
 
 
 def _changed_modules(options: EnhancedOptions, key: str, value: str) -> EnhancedOptions:
     if key in _PYRAMID:
-        return replace(options, pyramid=replace(options.pyramid, **{key: _PYRAMID[key](value)}))
+        return replace(options, pyramid=replace(options.pyramid, **{key: _PYRAMID[key].parse(value)}))
     if key == "join":
-        return replace(options, join=Join(value))
+        return replace(options, join=_JOIN.parse(value))
     if key == "cid":
-        return replace(options, attention={NONE: None, "on": AttentionOptions()}[value])
+        return replace(options, attention=_CID.parse(value))
     attention = options.attention or AttentionOptions()
-    return replace(options, attention=replace(attention, **{key: _ATTENTION[key](value)}))
+    return replace(options, attention=replace(attention, **{key: _ATTENTION[key].parse(value)}))
 
 
 def _stages(text: str) -> tuple[int, ...]:
@@ -103,22 +115,40 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _or_own(parse: Parse) -> Parse:
-    return lambda text: None if text == OWN else parse(text)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """How an option's text is read, and what it may be."""
+
+    parse: Parse
+    takes: str
 
 
-_PYRAMID: dict[str, Parse] = {
-    "stages": _stages,
-    "alpha": float,
-    "align": Align,
-    "mix": Mix,
-    "width": _or_own(int),
+def _one_of(kind: type[Enum]) -> _Value:
+    by_text = {str(member.value): member for member in kind}
+    return _Value(parse=by_text.__getitem__, takes=" | ".join(by_text))
+
+
+def _or_own(value: _Value) -> _Value:
+    return _Value(
+        parse=lambda text: None if text == OWN else value.parse(text), takes=f"{value.takes} | {OWN}"
+    )
+
+
+_WHOLE, _NUMBER = _Value(parse=int, takes="whole number"), _Value(parse=float, takes="number")
+_PYRAMID: dict[str, _Value] = {
+    "stages": _Value(parse=_stages, takes=f"1 to 6 joined by + | {NONE}"),
+    "alpha": _NUMBER,
+    "align": _one_of(Align),
+    "mix": _one_of(Mix),
+    "width": _or_own(_WHOLE),
 }
-_ATTENTION: dict[str, Parse] = {"maps": int, "inner": Inner, "gate": Gate}
-_FUSION: dict[str, Parse] = {
-    "fusion": Fusion,
-    "norm": _or_own(Norm),
-    "width": _or_own(int),
-    "dropout": _or_own(float),
-    "last": lambda text: LastLayer(int(text)),
+_JOIN = _one_of(Join)
+_CID = _Value(parse={NONE: None, ON: AttentionOptions()}.__getitem__, takes=f"{ON} | {NONE}")
+_ATTENTION: dict[str, _Value] = {"maps": _WHOLE, "inner": _one_of(Inner), "gate": _one_of(Gate)}
+_FUSION: dict[str, _Value] = {
+    "fusion": _one_of(Fusion),
+    "norm": _or_own(_one_of(Norm)),
+    "width": _or_own(_WHOLE),
+    "dropout": _or_own(_NUMBER),
+    "last": _one_of(LastLayer),
 }
