@@ -8,6 +8,7 @@ import typer
 from models.cli_experiments import add_experiments
 from models.cli_measuring import add_measuring
 from models.commands.options import DEFAULT_DATA, DEFAULT_RUNS, Data, Json, Name, Runs, Threads, Weights
+from models.explanation.method import Method
 
 app = typer.Typer(
     help="Models: list, describe, verify, train, export, evaluate. Research use only.", no_args_is_help=True
@@ -50,8 +51,8 @@ def describe(
 
 @app.command()
 def verify(weights: Weights = None, json: Json = False) -> None:
-    """Check that every installed model's weights are the ones that its manifest was written for."""
-    from models.commands.cards import show_verification
+    """Check every installed model's weights, graph and card, and that it still answers as it did."""
+    from models.commands.verifying import show_verification
 
     raise typer.Exit(show_verification(weights, as_json=json))
 
@@ -106,19 +107,33 @@ def export(
 
 
 @app.command()
-def explain(
+def explain(  # noqa: PLR0913, PLR0917  the options of a command
     name: Name,
-    picture: Annotated[
-        Path, typer.Argument(help="A chest film as PNG or JPEG, white is dense.", exists=True)
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(help="Films or windowed CT slices as PNG or JPEG, white is dense.", exists=True),
     ],
-    out: Annotated[Path, typer.Option(help="Where the heat map is written, as PNG.")] = Path("explained.png"),
+    compare: Annotated[
+        str | None, typer.Option(help="Draw this model's map too, such as the baseline without modules.")
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="Own is what is served; cam is refused where a head has none.")
+    ] = Method.OWN,
+    label: Annotated[
+        str | None, typer.Option(help="Explain this label; by default the most probable finding.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the panel (PNG) and the numbers (CSV).")] = DEFAULT_RUNS
+    / "explained",
     weights: Weights = None,
     json: Json = False,
 ) -> None:
-    """Read one film and draw which places speak for the most probable finding."""
-    from models.commands.explaining import run_explanation
+    """Draw which places of pictures speak for a finding, with and without the papers' modules."""
+    from models.commands.explaining import ExplainOrder, run_explanation
 
-    raise typer.Exit(run_explanation(name, picture, out, weights, as_json=json))
+    order = ExplainOrder(
+        name=name, compare=compare, pictures=pictures, method=method, label=label, out=out, weights=weights
+    )
+    raise typer.Exit(run_explanation(order, as_json=json))
 
 
 add_measuring(app)

@@ -1,7 +1,9 @@
 """What runs a network for an answer: torch on a GPU, ONNX Runtime on the CPU. Both give the same numbers."""
 
+from pathlib import Path
 from typing import Protocol
 
+import onnxruntime
 import torch
 from torch import Tensor
 
@@ -32,3 +34,21 @@ class TorchEngine:
             pooled=found.pooled.float().cpu(),
             maps=tuple(scale.float().cpu() for scale in found.maps),
         )
+
+
+class OnnxEngine:
+    """A network's graph in ONNX Runtime, on the CPU; the weights are read from the file beside it."""
+
+    def __init__(self, graph: Path, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting costs no CPU time
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(self, images: Tensor) -> Explained:
+        """Return logits, pooled features and maps of images (n, 3, rows, columns) in 0..255."""
+        found = self._session.run(None, {"images": images.contiguous().numpy()})
+        logits, pooled, *maps = (torch.from_numpy(array) for array in found)
+        return Explained(logits=logits, pooled=pooled, maps=tuple(maps))

@@ -35,18 +35,34 @@ def card_named(name: str, weights_dir: Path | None = None) -> ModelCard:
 
 
 def verify(card: ModelCard) -> None:
-    """Check that the weights are there and are the ones that the manifest was written for.
+    """Check that weights and graph are there and are the ones that the manifest was written for.
 
     Raises
     ------
     WeightsMissing, WeightsCorrupted
         They are not.
     """
-    if not card.weights.is_file():
-        raise WeightsMissing(card.weights)
-    found = weights_digest(card.weights)
-    if found != card.weights_sha256:
-        raise WeightsCorrupted(card.weights, expected=card.weights_sha256, found=found)
+    verify_weights(card)
+    verify_graph(card)
+
+
+def verify_weights(card: ModelCard) -> None:
+    """Check the weights' file alone."""
+    _verify_file(card.weights, card.weights_sha256)
+
+
+def verify_graph(card: ModelCard) -> None:
+    """Check the graph alone, where the card speaks of one."""
+    if card.graph_sha256:
+        _verify_file(card.graph, card.graph_sha256)
+
+
+def _verify_file(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise WeightsMissing(path)
+    found = weights_digest(path)
+    if found != expected:
+        raise WeightsCorrupted(path, expected=expected, found=found)
 
 
 def weights_digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`list`, `describe` and `verify`: read cards and digests, never torch."""
+"""`list` and `describe`: read cards, never torch."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,7 @@ import typer
 
 from models.commands.speech import plain_errors
 from models.contract import ModelCard
-from models.errors import WeightsCorrupted, WeightsMissing
-from models.installation import card_named, installed, verify
+from models.installation import card_named, installed
 from models.model_card import markdown
 
 
@@ -36,19 +35,6 @@ def show_card(name: str, weights: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-def show_verification(weights: Path | None, *, as_json: bool) -> int:
-    """Print whether each installed model is intact; 1 when one is not."""
-    with plain_errors():
-        cards = installed(weights)
-    outcomes = [{"name": card.name, "version": card.version, "fault": _fault(card)} for card in cards]
-    if as_json:
-        typer.echo(json.dumps(outcomes))
-    else:
-        for outcome in outcomes:
-            typer.echo(f"{outcome['name']} {outcome['version']}  {outcome['fault'] or 'intact'}")
-    return 1 if any(outcome["fault"] for outcome in outcomes) or not outcomes else 0
-
-
 def _summary(card: ModelCard) -> dict[str, object]:
     return {
         "name": card.name,
@@ -60,11 +46,3 @@ def _summary(card: ModelCard) -> dict[str, object]:
         "macro_f1": card.validation.macro_f1.value if card.validation.macro_f1 else None,
         "weights_sha256": card.weights_sha256,
     }
-
-
-def _fault(card: ModelCard) -> str | None:
-    try:
-        verify(card)
-    except (WeightsMissing, WeightsCorrupted) as error:
-        return str(error)
-    return None
