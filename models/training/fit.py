@@ -134,7 +134,7 @@ class Trainer:
         progress = self.extent.progress(self.step, self.elapsed_s)
         phase = self._enter_phase(progress)
         rate = self._set_rate(phase, progress)
-        images, allowed = self._batch(phase.size)
+        images, allowed = self._batch(phase)
         loss = self._update(images, allowed)
         self.step += 1
         self.elapsed_s += time.monotonic() - started
@@ -166,13 +166,13 @@ class Trainer:
             group["lr"] = rate
         return rate
 
-    def _batch(self, size: int) -> tuple[Tensor, Tensor]:
+    def _batch(self, phase: Phase) -> tuple[Tensor, Tensor]:
         """Draw a batch; the step's number seeds everything, so a resumed run draws the same one."""
         draw = np.random.default_rng([self.recipe.seed, self.step])
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         chosen = draw.choice(len(self._chances), self.recipe.batch_size, p=self._chances)
         grey = torch.from_numpy(self.training.pixels[chosen]).float() / 255
-        changed = augment(grey, size, self.recipe.augmentation, draw)
+        changed = augment(grey, phase.size, phase.augmentation or self.recipe.augmentation, draw)
         scaled = (changed * self.recipe.preprocessing.pixel_scale)[:, None]
         images = scaled.expand(-1, self.recipe.preprocessing.channels, -1, -1)
         return images.contiguous(memory_format=torch.channels_last), self._allowed[chosen]

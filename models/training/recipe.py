@@ -22,19 +22,6 @@ class Start(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """A stretch of training up to a share of the whole; the rate falls to ``last_rate`` by cosine."""
-
-    until: float
-    size: int
-    optimiser: Optimiser
-    rate: float
-    last_rate: float
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
     """How far training pictures are changed, against shortcuts that tell the source, not the disease."""
 
@@ -74,6 +61,21 @@ NO_AUGMENTATION = Augmentation(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A stretch of training up to a share of the whole; the rate falls to ``last_rate`` by cosine."""
+
+    until: float
+    size: int
+    optimiser: Optimiser
+    rate: float
+    last_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    augmentation: Augmentation | None = None
+    """Where not the recipe's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartialLabel:
     """A label that only narrows the answer: the loss asks for any of ``one_of``."""
 
@@ -110,4 +112,4 @@ class Recipe:
     averaging: float = 0.0
     """Decay of the running mean of the weights that is kept and shipped; 0 ships the last weights."""
     refit_from: float | None = None
-    """Share of the schedule from which a second run, whose weights are shipped, sees the validation rows too."""
+    """Share of the schedule from which a second run, whose weights ship, sees the validation rows too."""

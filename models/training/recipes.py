@@ -12,14 +12,43 @@ from models.training.recipe import Augmentation, Optimiser, PartialLabel, Phase,
 LUNG_WINDOW = Window(centre=-600, width=1500)
 COMMON_SIZE = 224
 
-_TRANSFER_FILMS = (
-    Phase(until=0.55, size=160, optimiser=Optimiser.ADAMW, rate=6e-4, last_rate=3e-4, weight_decay=0.02),
-    Phase(until=1.0, size=224, optimiser=Optimiser.ADAMW, rate=3e-4, last_rate=1e-6, weight_decay=0.02),
-)
-_TRANSFER_SLICES = (
-    Phase(until=0.6, size=160, optimiser=Optimiser.ADAMW, rate=8e-4, last_rate=4e-4, weight_decay=0.02),
-    Phase(until=1.0, size=224, optimiser=Optimiser.ADAMW, rate=4e-4, last_rate=1e-6, weight_decay=0.02),
-)
+_FILM_CHANGES = Augmentation(mirror=False, scale=0.2, foreign_tone_chance=0.3)
+"""No mirror: the heart's side is anatomy on a film."""
+_SLICE_CHANGES = Augmentation(mirror=True, scale=0.25, gamma=0.45, contrast=0.4, foreign_tone_chance=0.2)
+
+
+def _lighter(changes: Augmentation) -> Augmentation:
+    """Return about half of the changes: pictures nearer to those that will be read."""
+    return replace(
+        changes,
+        scale=0.12,
+        gamma=0.2,
+        contrast=0.15,
+        brightness=0.06,
+        noise=0.015,
+        border_chance=0.3,
+        box_chance=0.2,
+        letter_chance=0.2,
+        blur_chance=0.2,
+        foreign_tone_chance=0.1,
+    )
+
+
+def _transfer(share: float, early: float, rate: float, changes: Augmentation) -> tuple[Phase, ...]:
+    """Return two cosines: strong changes, the ``early`` part at 160 px; then light changes."""
+    return (
+        _adamw(until=early * share, size=160, rate=rate, last_rate=rate / 2),
+        _adamw(until=share, size=224, rate=rate / 2, last_rate=1e-6),
+        replace(_adamw(until=1.0, size=224, rate=3e-4, last_rate=1e-6), augmentation=_lighter(changes)),
+    )
+
+
+def _adamw(*, until: float, size: int, rate: float, last_rate: float) -> Phase:
+    return Phase(
+        until=until, size=size, optimiser=Optimiser.ADAMW, rate=rate, last_rate=last_rate, weight_decay=0.02
+    )
+
+
 _FROM_NOTHING = (
     Phase(until=0.6, size=160, optimiser=Optimiser.ADAMW, rate=2e-3, last_rate=1e-3, weight_decay=0.03),
     Phase(until=0.97, size=224, optimiser=Optimiser.ADAMW, rate=1e-3, last_rate=1e-5, weight_decay=0.03),
@@ -35,11 +64,10 @@ _FILMS = Recipe(
     titles=("COVID-19", "Tuberculosis", "Bacterial pneumonia", "Viral pneumonia", "Normal"),
     sources=("kermany", "nih-chestxray8", "covid-cxnet", "hannover", "tb-rahman"),
     preprocessing=Preprocessing(input_size=224, common_size=COMMON_SIZE, window=None),
-    phases=_TRANSFER_FILMS,
-    # no mirror: the heart's side is anatomy on a film
-    augmentation=Augmentation(mirror=False, scale=0.2, foreign_tone_chance=0.3),
+    phases=_transfer(7 / 12, 0.55, 6e-4, _FILM_CHANGES),
+    augmentation=_FILM_CHANGES,
     batch_size=32,
-    epochs=7,
+    epochs=12,
     bfloat16=True,
     validation_share=0.15,
     start=Start.IMAGENET,
@@ -50,7 +78,7 @@ _FILMS = Recipe(
         ),
     ),
     averaging=0.998,
-    refit_from=0.75,
+    refit_from=0.85,
 )
 
 _SLICES = replace(
@@ -60,9 +88,9 @@ _SLICES = replace(
     titles=("COVID-19", "Not COVID-19, other or unspecified", "Normal"),
     sources=("brazil-cvt", "covid19-ct-ucsd", "mosmed", "sars-cov-2-ct-soares", "luna16"),
     preprocessing=Preprocessing(input_size=224, common_size=COMMON_SIZE, window=LUNG_WINDOW),
-    phases=_TRANSFER_SLICES,
-    augmentation=Augmentation(mirror=True, scale=0.25, gamma=0.45, contrast=0.4, foreign_tone_chance=0.2),
-    epochs=14,
+    phases=_transfer(14 / 25, 0.6, 8e-4, _SLICE_CHANGES),
+    augmentation=_SLICE_CHANGES,
+    epochs=25,
     partial_labels=(),
 )
 

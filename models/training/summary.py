@@ -1,0 +1,84 @@
+"""What a card says of a training: rows, licences, recipe, cost, and whose figures are whose."""
+
+import hashlib
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.contract import TrainingSummary
+from models.training.material import Material
+from models.training.recipe import Phase, Recipe
+
+
+def training_summary(material: Material) -> TrainingSummary:
+    """Summarise what the stored weights were fitted on, and how."""
+    recipe, state, fitted = material.recipe, material.state, material.fitted
+    manifest = material.workspace.data / recipe.manifest
+    counts: dict[str, dict[str, int]] = {}
+    for (label, source), n in sorted(Counter(row.stratum for row in fitted).items()):
+        counts.setdefault(source, {})[label] = n
+    kept = {row.file for row in (*fitted, *material.split.validation)}
+    left_out = Counter(f"{row.label} ({row.source})" for row in material.rows if row.file not in kept)
+    return TrainingSummary(
+        manifest=recipe.manifest,
+        manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        rows=counts,
+        groups=len({row.group for row in fitted}),
+        validation_rows=len(material.split.validation),
+        validation_groups=len({row.group for row in material.split.validation}),
+        validation_seen=material.refitted,
+        left_out=dict(sorted(left_out.items())),
+        licences={row.source: row.licence for row in sorted(fitted, key=lambda row: row.source)},
+        recipe=recipe_in_words(recipe, refitted=material.refitted),
+        steps=state["step"],
+        epochs=round(state["step"] * recipe.batch_size / len(material.split.training), 2),
+        hours=round(state["elapsed_s"] / 3600, 3),
+        seed=recipe.seed,
+        date=datetime.now(UTC).date().isoformat(),
+        code_commit=_commit(),
+        device="one CPU core" + (", bfloat16 autocast" if recipe.bfloat16 else ", float32"),
+    )
+
+
+def recipe_in_words(recipe: Recipe, *, refitted: bool) -> dict[str, str]:
+    """Return a recipe for people."""
+    words = {
+        "initial weights": recipe.start.value,
+        "phases": "; ".join(_phase(phase) for phase in recipe.phases),
+        "batch": str(recipe.batch_size),
+        "loss": f"cross-entropy, label smoothing {recipe.label_smoothing:g}",
+        "sampling": f"class and source evened out by the power {recipe.balance:g}",
+        "augmentation": "affine, aspect, gamma, contrast, grey levels of another picture, noise, "
+        "loss of resolution, borders, boxes, letters"
+        + (", mirror" if recipe.augmentation.mirror else ", no mirror"),
+        "weights kept": f"running mean, decay {recipe.averaging:g}" if recipe.averaging else "last step's",
+        "selection": "the end of the schedule; no choice by validation",
+        "split": f"grouped, {recipe.validation_share:.0%} validation",
+    }
+    for partial in recipe.partial_labels:
+        words[f"rows labelled {partial.label}"] = (
+            f"the loss asks for any of {', '.join(partial.one_of)}; weight {partial.weight:g}"
+        )
+    if refitted and recipe.refit_from is not None:
+        words["refit"] = (
+            f"validation figures are of a run that never saw the validation rows; the stored weights left it "
+            f"at {recipe.refit_from:.0%} of the schedule and finished with all rows"
+        )
+    return words
+
+
+def _phase(phase: Phase) -> str:
+    extra = f", momentum {phase.momentum:g}" if phase.momentum else ""
+    extra += f", weight decay {phase.weight_decay:g}" if phase.weight_decay else ""
+    return (
+        f"{phase.optimiser.value} {phase.rate:g} to {phase.last_rate:g}{extra} at {phase.size} px "
+        f"until {phase.until:.0%}"
+    )
+
+
+def _commit() -> str:
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
