@@ -9,6 +9,7 @@ import typer
 
 from models.allocator import keep_freed_memory
 from models.commands.speech import plain_errors, progress_bar
+from models.experiments.paper_recipes import any_recipe
 from models.installation import shipped_weights
 from models.training.fit import StepReport
 from models.training.recipes import recipe_named
@@ -36,8 +37,8 @@ def run_training(order: TrainingOrder, threads: int) -> int:
     torch.set_num_threads(threads)
     workspace = Workspace(data=order.data, runs=order.runs)
     with plain_errors(), progress_bar() as advance:
-        recipe = recipe_named(order.name)
-        pretrained = workspace.checkpoint(recipe_named(order.pretrained)) if order.pretrained else None
+        recipe = any_recipe(order.name)
+        pretrained = workspace.checkpoint(any_recipe(order.pretrained)) if order.pretrained else None
 
         def report(step: StepReport) -> None:
             advance(order.name, int(step.progress * PARTS), PARTS)

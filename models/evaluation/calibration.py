@@ -1,6 +1,7 @@
-"""Temperature scaling and operating points, both chosen on validation groups only."""
+"""Temperature, label offsets and operating points, all chosen on validation groups only."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +13,43 @@ from models.contract import AppliedPoint, Estimate, OperatingPoint
 from models.evaluation.metrics import Answers
 from models.evaluation.resampling import Resamples, estimate, resample
 
+PULL = 0.5
+"""Of the offsets towards zero, in units of one row's loss."""
 
-def fit_temperature(logits: Tensor, truth: Tensor) -> float:
-    """Return the temperature that makes validation logits (n, labels) most likely; ranks do not change."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What turns logits z into probabilities: softmax((z + offsets) / temperature)."""
+
+    temperature: float
+    offsets: tuple[float, ...]
+    """One a label, summing to zero: classes were drawn more evenly in training than they occur."""
+
+
+def fit_calibration(logits: Tensor, truth: Tensor) -> Calibration:
+    """Return the temperature and offsets that make validation logits (n, labels) most likely.
+
+    The offsets can change which label is most probable; a pull towards zero keeps them small where few rows
+    speak for them (Guo et al. 2017 call it vector scaling, with one scale for all labels).
+    """
     log_temperature = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_temperature], lr=0.1, max_iter=100)
+    offsets = torch.zeros(logits.shape[1], requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_temperature, offsets], lr=0.1, max_iter=200)
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = functional.cross_entropy(logits / log_temperature.exp(), truth)
+        centred = offsets - offsets.mean()
+        loss = functional.cross_entropy((logits + centred) / log_temperature.exp(), truth)
+        loss = loss + PULL / len(truth) * centred.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         return loss
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]  # torch's stub
-    return round(float(log_temperature.detach().exp()), 4)
+    found = (offsets - offsets.mean()).detach()
+    return Calibration(
+        temperature=round(float(log_temperature.detach().exp()), 4),
+        offsets=tuple(round(float(value), 4) for value in found),
+    )
 
 
 def operating_points(answers: Answers, *, seed: int) -> dict[str, OperatingPoint]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.datasets.manifest import ImageRow, read_manifest
 from models.datasets.pixel_cache import cached_pixels
 from models.datasets.split import Split
+from models.errors import NotExportable
 from models.evaluation.answers import Outputs, run_network
 from models.networks.interface import ChestNetwork
 from models.networks.registry import build_network
@@ -106,3 +107,22 @@ def stored_tensors(network: ChestNetwork) -> dict[str, Tensor]:
         name: (tensor.half() if tensor.ndim > 1 else tensor).detach().contiguous().clone()
         for name, tensor in network.state_dict().items()
     }
+
+
+def shift_logits(network: ChestNetwork, offsets: Sequence[float]) -> None:
+    """Add an offset a label to the bias of a network's last linear layer.
+
+    Raises
+    ------
+    NotExportable
+        The network has no such layer: its logits come from elsewhere.
+    """
+    last = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == len(offsets) and layer.bias is not None
+    ]
+    if not last:
+        raise NotExportable(f"{type(network).__name__} has no last linear layer to put label offsets into")
+    with torch.no_grad():
+        last[-1].bias.add_(torch.tensor(offsets))

@@ -11,7 +11,7 @@ from models.training.material import Material
 from models.training.recipe import Phase, Recipe
 
 
-def training_summary(material: Material) -> TrainingSummary:
+def training_summary(material: Material, offsets: tuple[float, ...]) -> TrainingSummary:
     """Summarise what the stored weights were fitted on, and how."""
     recipe, state, fitted = material.recipe, material.state, material.fitted
     manifest = material.workspace.data / recipe.manifest
@@ -30,7 +30,7 @@ def training_summary(material: Material) -> TrainingSummary:
         validation_seen=material.refitted,
         left_out=dict(sorted(left_out.items())),
         licences={row.source: row.licence for row in sorted(fitted, key=lambda row: row.source)},
-        recipe=recipe_in_words(recipe, refitted=material.refitted),
+        recipe=recipe_in_words(recipe, refitted=material.refitted) | _offsets_in_words(recipe, offsets),
         steps=state["step"],
         epochs=round(state["step"] * recipe.batch_size / len(material.split.training), 2),
         hours=round(state["elapsed_s"] / 3600, 3),
@@ -66,6 +66,11 @@ def recipe_in_words(recipe: Recipe, *, refitted: bool) -> dict[str, str]:
             f"at {recipe.refit_from:.0%} of the schedule and finished with all rows"
         )
     return words
+
+
+def _offsets_in_words(recipe: Recipe, offsets: tuple[float, ...]) -> dict[str, str]:
+    named = ", ".join(f"{label} {value:+.2f}" for label, value in zip(recipe.labels, offsets, strict=True))
+    return {"label offsets": f"fitted on validation and added to the last layer's bias: {named}"}
 
 
 def _phase(phase: Phase) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.evaluation.calibration import fit_temperature, operating_points, youden_threshold
+from models.evaluation.calibration import fit_calibration, operating_points, youden_threshold
 from models.evaluation.metrics import Answers
 
 
@@ -12,8 +12,24 @@ def test_a_temperature_undoes_overconfidence() -> None:
     draw = torch.Generator().manual_seed(3)
     honest = torch.randn(4000, 3, generator=draw) * 2
     truth = torch.distributions.Categorical(logits=honest).sample()
-    assert fit_temperature(honest * 2.5, truth) == pytest.approx(2.5, rel=0.1)
-    assert fit_temperature(honest, truth) == pytest.approx(1.0, rel=0.1)
+    assert fit_calibration(honest * 2.5, truth).temperature == pytest.approx(2.5, rel=0.1)
+    assert fit_calibration(honest, truth).temperature == pytest.approx(1.0, rel=0.1)
+
+
+def test_offsets_undo_what_even_sampling_did_to_rare_classes() -> None:
+    draw = torch.Generator().manual_seed(4)
+    honest = torch.randn(6000, 3, generator=draw) * 2
+    truth = torch.distributions.Categorical(logits=honest).sample()
+    shifted = honest + torch.tensor([1.0, -0.5, -0.5])
+    found = fit_calibration(shifted, truth)
+    assert found.offsets == pytest.approx((-1.0, 0.5, 0.5), abs=0.15)
+    assert sum(found.offsets) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_label_that_never_occurs_is_not_pushed_away_without_end() -> None:
+    logits = torch.randn(40, 3, generator=torch.Generator().manual_seed(5))
+    found = fit_calibration(logits, torch.randint(0, 2, (40,), generator=torch.Generator().manual_seed(6)))
+    assert all(abs(value) < 5 for value in found.offsets)
 
 
 def test_the_threshold_splits_what_can_be_split() -> None:
