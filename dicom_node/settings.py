@@ -76,6 +76,7 @@ def _checked_broker_url(value: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_plain_seconds)]
 AETitleSetting = Annotated[str, AfterValidator(_checked_ae_title)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 AETitles = Annotated[tuple[AETitleSetting, ...], NoDecode, BeforeValidator(_comma_list)]
 Destinations = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_comma_list), AfterValidator(_checked_destinations)
@@ -169,6 +170,9 @@ class Settings(BaseSettings):
     decoder_timeout: Duration = Field(timedelta(seconds=30), description="Longest decoding of one instance")
     weights_home: Path | None = Field(
         None, description="Folder of model weights; unset: those shipped in the package"
+    )
+    models: Names = Field(
+        (), description="Names of the models that read studies, comma separated; empty: one per kind of image"
     )
     content_qualification: Literal["RESEARCH", "PRODUCT", "SERVICE"] = Field(
         "RESEARCH", description="Content Qualification (0018,9004) written into results"

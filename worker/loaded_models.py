@@ -1,5 +1,6 @@
-"""The models of this process: loaded once, on one device, entered in the node's register."""
+"""The models of this process: those that read studies here, loaded once, entered in the node's register."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dicom_node.database.model_register import RegisteredModel
@@ -8,6 +9,7 @@ from dicom_node.errors import ConfigurationError
 from models import catalog
 from models.catalog import LoadedClassifier
 from models.contract import ImageKind, ModelCard
+from models.defaults import DEFAULT_MODELS
 
 _MODALITIES = {
     ImageKind.CHEST_RADIOGRAPH: frozenset({"CR", "DX"}),
@@ -16,40 +18,66 @@ _MODALITIES = {
 
 
 class LoadedModels:
-    """Every installed model of one process and one device."""
+    """The chosen models of one process and one device; others that are installed are loaded when promised."""
 
-    def __init__(self, weights_home: Path | None, device: str) -> None:
-        self._classifiers = {
-            _identity(card): catalog.load(card, device) for card in catalog.installed(weights_home)
-        }
-        if not self._classifiers:
-            raise ConfigurationError("no model weights are installed: nothing could be analysed")
+    def __init__(
+        self, weights_home: Path | None, device: str, names: Sequence[str] = (), threads: int = 1
+    ) -> None:
+        self._device, self._threads = device, threads
+        self._installed = {_identity(card): card for card in catalog.installed(weights_home)}
+        self._chosen = chosen_cards(tuple(self._installed.values()), names)
+        self._classifiers = {_identity(card): self._load(card) for card in self._chosen}
 
     def get(self, identity: ModelIdentity) -> LoadedClassifier:
-        """Return the classifier.
+        """Return the classifier; one that no longer reads new studies is loaded for those promised to it.
 
         Raises
         ------
         ConfigurationError
             The study was promised to a model that this worker does not have.
         """
-        try:
-            return self._classifiers[identity]
-        except KeyError:
-            raise ConfigurationError(f"{identity} is not installed on this worker") from None
+        if identity not in self._installed:
+            raise ConfigurationError(f"{identity} is not installed on this worker")
+        if identity not in self._classifiers:
+            self._classifiers[identity] = self._load(self._installed[identity])
+        return self._classifiers[identity]
 
     def registered(self) -> list[RegisteredModel]:
-        """Return what to enter in the node's register: the newest version of each name.
+        """Return what to enter in the node's register: the newest version of each chosen name.
 
         Older versions stay loaded for studies that were promised to them before an upgrade.
         """
-        newest: dict[str, LoadedClassifier] = {}
-        for classifier in sorted(self._classifiers.values(), key=lambda one: _version(one.card)):
-            newest[classifier.card.name] = classifier
+        newest = {card.name: card for card in sorted(self._chosen, key=_version)}
         return [
-            RegisteredModel(identity=_identity(one.card), modalities=_MODALITIES[one.card.kind])
-            for one in newest.values()
+            RegisteredModel(identity=_identity(card), modalities=_MODALITIES[card.kind])
+            for card in newest.values()
         ]
+
+    def _load(self, card: ModelCard) -> LoadedClassifier:
+        return catalog.load(card, self._device, self._threads)
+
+
+def chosen_cards(installed: Sequence[ModelCard], names: Sequence[str]) -> tuple[ModelCard, ...]:
+    """Return every installed version of the named models; of the default ones where none is named.
+
+    Raises
+    ------
+    ConfigurationError
+        A named model is not installed, or no default one is.
+    """
+    known = {card.name for card in installed}
+    wanted = set(names) or known.intersection(DEFAULT_MODELS.values())
+    installed_names = ", ".join(sorted(known)) or "none"
+    if unknown := wanted - known:
+        raise ConfigurationError(
+            f"no model called {min(unknown)!r} is installed; installed: {installed_names} (DICOM_NODE_MODELS)"
+        )
+    if not wanted:
+        raise ConfigurationError(
+            f"no default model is installed, so nothing could be analysed; installed: {installed_names}."
+            " Name those that shall read studies in DICOM_NODE_MODELS"
+        )
+    return tuple(card for card in installed if card.name in wanted)
 
 
 def _version(card: ModelCard) -> tuple[int, ...]:

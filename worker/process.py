@@ -22,6 +22,9 @@ from worker.hearing import Hearing
 
 logger = logging.getLogger(__name__)
 
+MOST_GRAPH_THREADS = 2
+"""Of ONNX Runtime in one worker: images of 300 pixels leave little to share out among more."""
+
 
 def run_analysis_worker(settings: Settings, slot: str) -> None:
     """Load the models and the decoders, enter the models in the register, and read studies."""
@@ -32,8 +35,9 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
     from worker.analysis_desk import AnalysisDesk
     from worker.loaded_models import LoadedModels
 
+    threads = max(1, torch.get_num_threads() // settings.analysis_workers)
     if settings.device == "cpu" or not torch.cuda.is_available():
-        torch.set_num_threads(max(1, torch.get_num_threads() // settings.analysis_workers))
+        torch.set_num_threads(threads)
     resources = open_resources(settings)
     decoders = DecoderPool(
         processes=settings.decoder_processes,
@@ -41,7 +45,12 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
         timeout_s=settings.decoder_timeout.total_seconds(),
     )
     with closing(resources), closing(decoders):
-        models = LoadedModels(settings.weights_home, chosen_device(settings.device, slot))
+        models = LoadedModels(
+            settings.weights_home,
+            chosen_device(settings.device, slot),
+            names=settings.models,
+            threads=min(threads, MOST_GRAPH_THREADS),
+        )
         with resources.database.begin() as session:
             now = resources.database.now(session)
             model_register.register_models(session, models.registered(), actor=f"worker:{slot}", now=now)

@@ -29,13 +29,17 @@ def register_models(
 ) -> None:
     """Enter the models; the newest version of a name that was entered is the active one.
 
+    Every worker of an installation offers the same models, so a name that is offered no longer is retired:
+    no new study goes to it.
+
     Raises
     ------
     ConfigurationError
         A version is known with other weights: one version must be one set of weights, for ever.
     """
     lock_table(session, models)  # workers start together
-    for model in registered:
+    offered = tuple(registered)
+    for model in offered:
         known = session.execute(
             sa.select(models).where(
                 models.c.name == model.identity.name, models.c.version == model.identity.version
@@ -53,6 +57,7 @@ def register_models(
             detail={"weights_sha256": model.identity.weights_sha256},
         )
         audit_trail.record(session, [event], at=now)
+    _retire_others(session, {model.identity.name for model in offered}, actor=actor, now=now)
 
 
 def active_models(session: Session) -> list[RegisteredModel]:
@@ -84,3 +89,16 @@ def _activate(session: Session, model: RegisteredModel, *, is_known: bool, now: 
             registered_at=now,
         )
     )
+
+
+def _retire_others(session: Session, offered: set[str], *, actor: str, now: datetime) -> None:
+    others = [model.identity for model in active_models(session) if model.identity.name not in offered]
+    for identity in others:
+        session.execute(sa.update(models).where(models.c.name == identity.name).values(active=False))
+        event = AuditEvent(
+            action=Action.MODEL_RETIRED,
+            actor=actor,
+            subject=str(identity),
+            detail={"weights_sha256": identity.weights_sha256},
+        )
+        audit_trail.record(session, [event], at=now)

@@ -20,6 +20,7 @@ class Action(Enum):
     STUDY_AMENDED = "study.amended"
     STUDY_DONE = "study.done"
     MODEL_REGISTERED = "model.registered"
+    MODEL_RETIRED = "model.retired"
     ANALYSIS_REQUESTED = "analysis.requested"
     ANALYSIS_STARTED = "analysis.started"
     ANALYSIS_COMPLETED = "analysis.completed"

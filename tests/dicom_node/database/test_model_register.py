@@ -56,3 +56,17 @@ def test_other_weights_under_a_known_version_are_refused(database: Database) -> 
     with pytest.raises(ConfigurationError, match="raise its version"):
         register(database, dataclasses.replace(CXR, weights_sha256="0" * 64))
     assert active(database) == [CXR]
+
+
+def test_a_model_that_is_no_longer_offered_is_retired_and_that_is_audited_once(database: Database) -> None:
+    register(database, CXR, CT)
+    for _ in range(2):
+        register(database, CT)
+    assert active(database) == [CT]
+    assert events(database) == 3
+
+
+def test_a_retired_model_comes_back_when_it_is_offered_again(database: Database) -> None:
+    for offered in ((CXR, CT), (CT,), (CXR, CT)):
+        register(database, *offered)
+    assert active(database) == [CT, CXR]
