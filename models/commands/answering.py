@@ -12,13 +12,11 @@ from models.contract import ModelCard
 from models.datasets.manifest import TRAIN, ImageRow
 from models.errors import ModelsError
 from models.evaluation.answers import AnsweredRows
-from models.evaluation.predictions import read_predictions
+from models.evaluation.predictions import RECORDED, read_predictions
 from models.evaluation.reading import Reader, Unreadable, read_pictures
 from models.evaluation.rows import RowChoice, choose_rows, read_rows
 from models.experiments.held_out import HeldOutUnknown, held_out_rows
 
-RECORDED = "held_out_predictions.csv"
-"""Beside the weights: answers of the run that never saw the rows, where the shipped run saw them all."""
 AS_RECORDED = (
     f"Answers as recorded in {RECORDED} by the run that never saw these rows; no picture was read. The "
     "shipped weights went on from that run with the held-out rows too."

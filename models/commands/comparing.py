@@ -18,7 +18,7 @@ from models.errors import NotComparable
 from models.evaluation.answers import AnsweredRows
 from models.evaluation.pairing import compare
 from models.evaluation.predictions import read_predictions
-from models.evaluation.run_folder import write_comparison
+from models.evaluation.run_folder import file_name, write_comparison
 from models.evaluation.tables import comparison_table, verdict
 from models.installation import card_named
 
@@ -47,7 +47,7 @@ def run_comparison(order: ComparisonOrder, *, threads: int, as_json: bool) -> in
         compared = _by_part(*_same_rows(*sides), name=Path(order.other).stem)
         if order.out:
             for part, found in compared.items():
-                write_comparison(found, order.out / f"comparison-{part}.csv")
+                write_comparison(found, order.out / f"comparison-{file_name(part)}.csv")
     if as_json:
         typer.echo(json.dumps({part: found.model_dump(mode="json") for part, found in compared.items()}))
     else:

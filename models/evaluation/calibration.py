@@ -1,6 +1,6 @@
 """Temperature, label offsets and operating points, all chosen on validation groups only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.contract import AppliedPoint, Estimate, OperatingPoint
+from models.datasets.folds import grouped_folds
+from models.datasets.manifest import ImageRow
+from models.evaluation.answers import AnsweredRows, answered_rows
 from models.evaluation.metrics import Answers
 from models.evaluation.resampling import Resamples, estimate, resample
 
+FOLDS = 5
 PULL = 0.5
 """Of the offsets towards zero, in units of one row's loss."""
 
@@ -50,6 +54,28 @@ def fit_calibration(logits: Tensor, truth: Tensor) -> Calibration:
         temperature=round(float(log_temperature.detach().exp()), 4),
         offsets=tuple(round(float(value), 4) for value in found),
     )
+
+
+def cross_calibrated(
+    rows: Sequence[ImageRow], logits: Tensor, labels: tuple[str, ...], *, seed: int
+) -> AnsweredRows:
+    """Return rows with probabilities whose temperature and offsets other groups of the same rows chose.
+
+    What is shipped is fitted on all rows at once; figures of the same rows would flatter that choice. In five
+    folds of whole groups, as far as there are so many.
+    """
+    place = {row.file: i for i, row in enumerate(rows)}
+    probabilities = np.empty((len(rows), len(labels)))
+    folds = min(FOLDS, len({row.group for row in rows}))
+    for fold in grouped_folds(rows, folds=folds, seed=seed):
+        chosen_by = [place[row.file] for row in fold.training]
+        judged = [place[row.file] for row in fold.validation]
+        truth = torch.tensor([labels.index(row.label) for row in fold.training])
+        found = fit_calibration(logits[chosen_by], truth)
+        shifted = logits[judged] + torch.tensor(found.offsets)
+        told = answered_rows(fold.validation, shifted, labels, found.temperature)
+        probabilities[judged] = told.probabilities
+    return AnsweredRows(rows=tuple(rows), labels=labels, probabilities=probabilities)
 
 
 def operating_points(answers: Answers, *, seed: int) -> dict[str, OperatingPoint]:

@@ -21,13 +21,26 @@ class ReliabilityBin:
     rows: int
     confidence: float
     """Mean over the rows; 0 where there are none."""
-    accuracy: float
+    accuracy: Estimate
+    """With its interval by group."""
 
 
-def reliability(confidence: Counts, right: Truths) -> tuple[ReliabilityBin, ...]:
+def reliability(confidence: Counts, right: Truths, resamples: Resamples) -> tuple[ReliabilityBin, ...]:
     """Return the 15 equal bins of confidence (n,), the probability of the answer that was given."""
-    which = _bin_of(confidence)
-    return tuple(_bin(k, confidence[which == k], right[which == k]) for k in range(BINS))
+    inside = np.eye(BINS)[_bin_of(confidence)]
+    rows, hits = inside.sum(axis=0), inside[right].sum(axis=0)
+    mass = (inside * confidence[:, None]).sum(axis=0)
+    drawn_rows, drawn_hits = resamples.sums(inside), resamples.sums(inside * right[:, None])
+    return tuple(
+        ReliabilityBin(
+            low=k / BINS,
+            high=(k + 1) / BINS,
+            rows=int(rows[k]),
+            confidence=float(mass[k] / max(rows[k], 1)),
+            accuracy=estimate(hits[k] / max(rows[k], 1), _shares(drawn_hits[:, k], drawn_rows[:, k])),
+        )
+        for k in range(BINS)
+    )
 
 
 def calibration_error(confidence: Counts, right: Truths, resamples: Resamples) -> Estimate:
@@ -43,12 +56,8 @@ def _bin_of(confidence: Counts) -> npt.NDArray[np.intp]:
     return np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
 
 
-def _bin(number: int, confidence: Counts, right: Truths) -> ReliabilityBin:
-    rows = len(confidence)
-    return ReliabilityBin(
-        low=number / BINS,
-        high=(number + 1) / BINS,
-        rows=rows,
-        confidence=float(confidence.mean()) if rows else 0.0,
-        accuracy=float(right.mean()) if rows else 0.0,
-    )
+def _shares(hits: Counts, rows: Counts) -> Counts:
+    """Return the shares of the resamples that have such a row."""
+    there = rows > 0
+    shares: Counts = hits[there] / rows[there]
+    return shares

@@ -1,6 +1,8 @@
 """Pictures of an evaluation: confusion matrix, ROC curves and reliability diagram."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from models.contract import SetScores
+from models.contract import Estimate, SetScores
 from models.evaluation.calibration_error import ReliabilityBin
 from models.evaluation.ranking import RocCurve
 from models.evaluation.tables import Titles, figure
@@ -17,6 +19,8 @@ DPI = 150
 COLOURS = ("#1f5f99", "#b45f06", "#3a7d44", "#7b3f98", "#a61c3c", "#555555")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 FAINT = "#9a9a9a"
+WRAP = 15
+"""Characters of a line of a label's title."""
 
 
 def draw_confusion(scores: SetScores, titles: Titles, heading: str, path: Path) -> None:
@@ -24,12 +28,12 @@ def draw_confusion(scores: SetScores, titles: Titles, heading: str, path: Path) 
     rows = tuple(label for label in titles if label in scores.confusion)
     counts = np.array([[scores.confusion[i][j] for j in titles] for i in rows])
     shares = counts / counts.sum(axis=1, keepdims=True)
-    canvas, axes = _sheet(2.4 + 1.15 * len(titles), 1.7 + 0.8 * len(rows))
+    names = {label: fill(title, WRAP) for label, title in titles.items()}
+    canvas, axes = _sheet(2.0 + 1.15 * len(titles), 1.7 + 0.8 * len(rows))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(titles)), [titles[j] for j in titles], rotation=25, ha="right")
-    axes.set_yticks(
-        range(len(rows)), [f"{titles[i]} ({n})" for i, n in zip(rows, counts.sum(1), strict=True)]
-    )
+    axes.set_xticks(range(len(titles)), list(names.values()), fontsize=9)
+    sides = [f"{names[i]} ({n})" for i, n in zip(rows, counts.sum(1), strict=True)]
+    axes.set_yticks(range(len(rows)), sides, fontsize=9)
     axes.set(xlabel="answered", ylabel="is (rows)", title=heading)
     for (i, j), share in np.ndenumerate(shares):
         ink = "white" if share > 0.6 else "black"
@@ -40,7 +44,7 @@ def draw_confusion(scores: SetScores, titles: Titles, heading: str, path: Path) 
 
 def draw_roc(curves: dict[str, RocCurve], scores: SetScores, titles: Titles, path: Path) -> None:
     """Draw each label's curve, one against the rest, with its area and interval."""
-    canvas, axes = _sheet(6.0, 5.4)
+    canvas, axes = _sheet(5.4, 5.4)
     axes.plot((0, 1), (0, 1), color=FAINT, linewidth=1, linestyle=":")
     for place, (label, curve) in enumerate(curves.items()):
         axes.plot(
@@ -73,19 +77,22 @@ def draw_reliability(bins: tuple[ReliabilityBin, ...], scores: SetScores, path: 
     filled = [one for one in bins if one.rows]
     middles = np.array([(one.low + one.high) / 2 for one in bins])
     above.plot((0, 1), (0, 1), color=FAINT, linewidth=1, linestyle=":", label="perfectly calibrated")
-    above.plot(
+    above.errorbar(
         [one.confidence for one in filled],
-        [one.accuracy for one in filled],
+        [one.accuracy.value for one in filled],
+        yerr=_arms([one.accuracy for one in filled]),
         color=COLOURS[0],
+        ecolor=FAINT,
+        elinewidth=1,
         marker="o",
         markersize=4,
         linewidth=1.5,
-        label="measured",
+        label="measured, 95 % by group",
     )
     above.set(
         ylabel="accuracy",
         ylim=(-0.02, 1.02),
-        title=f"Expected calibration error {figure(scores.expected_calibration_error)}",
+        title=_calibration(scores),
     )
     above.grid(color="#e6e6e6", linewidth=0.6)
     above.legend(loc="upper left", fontsize=8)
@@ -94,6 +101,18 @@ def draw_reliability(bins: tuple[ReliabilityBin, ...], scores: SetScores, path: 
     _clean(above)
     _clean(below)
     _save(canvas, path)
+
+
+def _arms(accuracies: Sequence[Estimate]) -> npt.NDArray[np.float64]:
+    """Return (2, n): how far the intervals reach below and above, nothing where there is none."""
+    below = [a.value - (a.value if a.low is None else min(a.low, a.value)) for a in accuracies]
+    above = [(a.value if a.high is None else max(a.high, a.value)) - a.value for a in accuracies]
+    return np.array([below, above])
+
+
+def _calibration(scores: SetScores) -> str:
+    error = scores.expected_calibration_error
+    return f"Expected calibration error {figure(error)}" if error else "Reliability of one label's rows"
 
 
 def _rows_of(bins: tuple[ReliabilityBin, ...]) -> npt.NDArray[np.int64]:

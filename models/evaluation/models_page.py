@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 <!-- Written by `dicom-node models report`; do not edit. -->
 
 **Research use only.** Nothing here is a medical device, and no clinical sensitivity or specificity follows
-from any figure: class and source coincide in these data, so part of every figure is recognition of the source.
+from any figure: class and source coincide in these data, so every figure is in part recognition of a source.
 Beside the figures stands what a logistic regression tells from the outer four pixels of a 32 x 32 thumbnail,
 which show almost no lung ("border only"), and from the whole thumbnail, in balanced accuracy.
 
@@ -137,7 +137,7 @@ def _made(card: ModelCard) -> str:
     training = card.training
     seen = (
         " The figures are of a run that never saw the validation rows; the shipped weights went on with them."
-        if card.validation_seen
+        if training.validation_seen
         else ""
     )
     return (

@@ -11,6 +11,8 @@ from models.evaluation.answers import AnsweredRows
 
 COLUMNS = ("file", "label", "source", "part", "group", "predicted")
 PROBABILITY = "p_"
+RECORDED = "held_out_predictions.csv"
+"""Beside the weights: answers to rows that the run which gave them never saw, as they were at export."""
 
 
 def write_predictions(answered: AnsweredRows, path: Path) -> None:

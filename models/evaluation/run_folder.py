@@ -14,10 +14,13 @@ from models.evaluation.manifest_report import ManifestReport, known_in
 from models.evaluation.metrics import Answers
 from models.evaluation.predictions import write_predictions
 from models.evaluation.ranking import Ranking, RocCurve
+from models.evaluation.resampling import resample
 from models.evaluation.tables import Titles
 
 Cells = Sequence[object]
 _INTERVAL = ("value", "low", "high")
+SEED = 20261122
+"""Of the reliability diagram's intervals."""
 
 
 def write_report(report: ManifestReport, titles: Titles, folder: Path) -> None:
@@ -45,7 +48,7 @@ def write_report(report: ManifestReport, titles: Titles, folder: Path) -> None:
     )
     for part in report.overall:
         rows = report.answered.where(known_in(report.answered, part))
-        _write_curves(report, rows, part, titles, folder / _file_name(part))
+        _write_curves(report, rows, part, titles, folder / file_name(part))
 
 
 def as_dict(report: ManifestReport) -> dict[str, object]:
@@ -97,9 +100,12 @@ def _write_curves(
     if curves:
         draw_roc(curves, scores, titles, folder / "roc.png")
         _write(folder / "roc.csv", ("label", "false_positive_rate", "sensitivity"), _curve_lines(curves))
-    bins = reliability(answers.probabilities.max(axis=1), answers.answer == answers.truth)
+    right = answers.answer == answers.truth
+    resamples = resample(answers.groups, seed=SEED)
+    bins = reliability(answers.probabilities.max(axis=1), right, resamples)
     draw_reliability(bins, scores, folder / "reliability.png")
-    _write(folder / "reliability.csv", ("low", "high", "rows", "confidence", "accuracy"), _bin_lines(bins))
+    head = ("low", "high", "rows", "confidence", "accuracy", "accuracy_low", "accuracy_high")
+    _write(folder / "reliability.csv", head, _bin_lines(bins))
 
 
 def roc_curves(answers: Answers) -> dict[str, RocCurve]:
@@ -154,7 +160,9 @@ def _curve_lines(curves: Mapping[str, RocCurve]) -> Iterable[Cells]:
 
 def _bin_lines(bins: Iterable[ReliabilityBin]) -> Iterable[Cells]:
     for one in bins:
-        yield f"{one.low:.4f}", f"{one.high:.4f}", one.rows, f"{one.confidence:.4f}", f"{one.accuracy:.4f}"
+        if one.rows:
+            stretch = f"{one.low:.4f}", f"{one.high:.4f}"
+            yield *stretch, one.rows, f"{one.confidence:.4f}", *_figures(one.accuracy)
 
 
 def _sets(report: ManifestReport) -> Iterable[tuple[str, str, SetScores]]:
@@ -172,7 +180,8 @@ def _figures(estimate: Estimate | None) -> tuple[float | str, float | str, float
     return estimate.value, "" if low is None else low, "" if high is None else high
 
 
-def _file_name(part: str) -> str:
+def file_name(part: str) -> str:
+    """Return a part's name as a folder or file may be called."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", part).strip("-") or "part"
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.evaluation.calibration import fit_calibration, operating_points, youden_threshold
+from models.datasets.manifest import ImageRow
+from models.evaluation.calibration import (
+    cross_calibrated,
+    fit_calibration,
+    operating_points,
+    youden_threshold,
+)
 from models.evaluation.metrics import Answers
 
 
@@ -30,6 +36,24 @@ def test_a_label_that_never_occurs_is_not_pushed_away_without_end() -> None:
     logits = torch.randn(40, 3, generator=torch.Generator().manual_seed(5))
     found = fit_calibration(logits, torch.randint(0, 2, (40,), generator=torch.Generator().manual_seed(6)))
     assert all(abs(value) < 5 for value in found.offsets)
+
+
+def test_no_row_chooses_its_own_calibration() -> None:
+    # given logits that say nothing, and patients who are all of one label but the last
+    labels = ("no", "yes")
+    rows = tuple(
+        ImageRow(file=str(i), label=labels[i >= 45], source="s", group=str(i // 5), part="train", sha256="")
+        for i in range(50)
+    )
+    logits = torch.zeros(50, 2)
+    told = cross_calibrated(rows, logits, labels, seed=1)
+    # then the last patient's calibration knows of no such label; that of all rows does
+    own = told.probabilities[45:, 1]
+    assert own == pytest.approx(np.full(5, own[0]))
+    found = fit_calibration(logits, torch.tensor([0] * 45 + [1] * 5))
+    shifted = (logits + torch.tensor(found.offsets)) / found.temperature
+    assert own[0] < float(torch.softmax(shifted, dim=1)[0, 1])
+    assert told.rows == rows
 
 
 def test_the_threshold_splits_what_can_be_split() -> None:

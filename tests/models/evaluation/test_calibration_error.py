@@ -25,8 +25,16 @@ def test_gaps_of_different_bins_do_not_cancel() -> None:
 
 
 def test_every_row_is_in_one_bin_and_certainty_in_the_last() -> None:
-    bins = reliability(np.array([0.2, 0.5, 1.0]), np.array([False, True, True]))
+    resamples = resample(["p", "q", "r"], seed=1)
+    bins = reliability(np.array([0.2, 0.5, 1.0]), np.array([False, True, True]), resamples)
     assert sum(one.rows for one in bins) == 3
     assert bins[-1].rows == 1
     assert bins[-1].confidence == 1.0
-    assert bins[-1].accuracy == 1.0
+    assert bins[-1].accuracy.value == 1.0
+
+
+def test_a_bin_of_one_patient_right_and_one_wrong_may_be_anything() -> None:
+    resamples = resample([str(i // 10) for i in range(20)], seed=1)
+    bins = reliability(np.full(20, 0.8), np.arange(20) < 10, resamples)
+    (filled,) = [one for one in bins if one.rows]
+    assert (filled.accuracy.low, filled.accuracy.value, filled.accuracy.high) == (0.0, 0.5, 1.0)
