@@ -104,15 +104,18 @@ def precisions(matrices: Counts) -> Counts:
 
 
 def f1_scores(matrices: Counts) -> Counts:
-    """Return the harmonic mean of precision and sensitivity: (k, labels)."""
-    return _ratio(2 * _hits(matrices), matrices.sum(axis=2) + matrices.sum(axis=1))
+    """Return the harmonic mean of precision and sensitivity: (k, labels); nothing of labels without rows."""
+    rows = matrices.sum(axis=2)
+    return _ratio(2 * _hits(matrices), np.where(rows > 0, rows + matrices.sum(axis=1), 0.0))
 
 
 def means_over(figures: Counts, labels: Indices) -> Counts:
-    """Return (k,): the mean of figures (k, labels) over some labels, without those that are not numbers."""
-    chosen = figures[:, labels]
-    known = np.isfinite(chosen)
-    return _ratio(np.where(known, chosen, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
+    """Return (k,): the mean of figures (k, labels) over some labels, no number where one of them is none.
+
+    A resample without a row of some label says nothing about a mean over all of them.
+    """
+    means: Counts = figures[:, labels].mean(axis=1)
+    return means
 
 
 def mean_over(figures: Counts, labels: Indices) -> Estimate:

@@ -109,6 +109,16 @@ def test_pictures_of_one_patient_widen_the_interval() -> None:
     assert (grouped.high or 0) - (grouped.low or 0) > 1.5 * ((alone.high or 0) - (alone.low or 0))
 
 
+def test_a_resample_without_some_label_does_not_enter_the_interval_of_a_mean() -> None:
+    # given one patient of the second label, always right, and a first label that is never right
+    scores = score(_answers([0, 0, 0, 1], [1, 1, 1, 1], classes=2), seed=1)
+    # then every resample that has both labels says one half, and the others say nothing
+    assert scores.balanced_accuracy is not None
+    assert (scores.balanced_accuracy.low, scores.balanced_accuracy.high) == (0.5, 0.5)
+    assert scores.labels["b"].f1.low is not None
+    assert scores.labels["b"].f1.low > 0
+
+
 def test_one_group_has_no_interval() -> None:
     assert score(_answers([0, 1], [0, 1], ["p", "p"]), seed=1).accuracy.low is None
 
