@@ -51,7 +51,7 @@ def load(card: ModelCard, device: str = "cpu", threads: int = 1) -> LoadedClassi
         case ImageKind.CHEST_RADIOGRAPH:
             return RadiographClassifier(card=card, engine=engine, gate=_gate(card))
         case ImageKind.CHEST_CT:
-            return SliceClassifier(card=card, engine=engine)
+            return SliceClassifier(card=card, engine=engine, gate=_gate(card) if card.gate else None)
 
 
 def load_engine(card: ModelCard, device: str = "cpu", threads: int = 1) -> Engine:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.chest_gate import ChestGate
-from models.contract import FloatArray, ModelCard, RadiographPrediction, VolumePrediction
+from models.chest_gate import ChestGate, judge_slices
+from models.contract import FloatArray, GateVerdict, ModelCard, RadiographPrediction, VolumePrediction
 from models.engines import Engine
 from models.errors import UnusableInput
 from models.networks.interface import Explained
@@ -53,7 +53,7 @@ class RadiographClassifier:
             explained_label=self.card.labels[label],
             saliency=heat_map(maps, *pixels.shape),
             evidence_by_scale=_evidence(maps),
-            gate=self.gate.judge(pixels, explained.pooled[0]),
+            gate=self.gate.judge(pixels, explained.pooled[0], explained.logits[0]),
         )
 
 
@@ -63,6 +63,8 @@ class SliceClassifier:
 
     card: ModelCard
     engine: Engine
+    gate: ChestGate | None = None
+    """Weights 0.1.0 have none for slices."""
 
     @torch.inference_mode()
     def classify(self, slices: npt.NDArray[np.int16], batch: int = 8) -> VolumePrediction:
@@ -84,10 +86,14 @@ class SliceClassifier:
             raise UnusableInput(f"slices are an int16 array (n, rows, columns), not {slices.shape}")
         target = self.card.labels.index(self.card.target_label)
         reading = _Reading(target=target, keys=key_count(len(slices)))
+        verdicts: list[GateVerdict] = []
         for first in range(0, len(slices), batch):
             images = prepare_slices(slices[first : first + batch], self.card.preprocessing)
             explained = self.engine.run(images)
             reading.add(calibrated(explained.logits, self.card), explained)
+            if self.gate:
+                shown = images[:, 0] / self.card.preprocessing.pixel_scale
+                verdicts.extend(self.gate.judge_each(shown, explained.pooled, explained.logits))
         probabilities = torch.cat(reading.probabilities)
         keys = key_slices(probabilities[:, target])
         saliency = [heat_map(reading.maps[key], *slices.shape[1:]) for key in keys]
@@ -98,6 +104,7 @@ class SliceClassifier:
             explained_label=self.card.target_label,
             saliency=np.stack(saliency),
             evidence_by_scale=_evidence(reading.maps[keys[0]]),
+            gate=judge_slices(verdicts) if self.gate else None,
         )
 
 

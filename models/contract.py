@@ -138,13 +138,68 @@ class ModelComparison(_Frozen):
     by_source: dict[str, Difference]
 
 
-class GateSettings(_Frozen):
-    """Thresholds of the chest gate; its template and feature statistics are in the weights' file."""
+class GateScore(StrEnum):
+    """What the chest gate measures on a picture; the higher, the stranger."""
 
-    least_resemblance: float
-    most_distance: float
+    DISTANCE = "distance"
+    """Mahalanobis distance from the training pictures within their features' main directions."""
+    RESIDUAL = "residual"
+    """Length of the features outside those directions."""
+    ENERGY = "energy"
+    """Minus the log of the sum of the exponentials of the logits."""
+    TEMPLATE = "template"
+    """How little a thumbnail looks like a training picture's, against the same ones turned or inverted."""
+    AXIS = "axis"
+    """Along the direction of the features that tells training pictures from made outliers."""
+
+
+class GateLimit(_Frozen):
+    """A score's median on validation pictures and the value that 98.5 % of them stay below."""
+
+    typical: float
+    limit: float
+
+
+class PassShare(_Frozen):
+    """How many of some pictures of the right kind pass the gate."""
+
+    rows: int
+    share: float
+
+
+class OutlierFamily(_Frozen):
+    """Pictures of a wrong kind, and how well they are told from validation pictures."""
+
+    name: str
+    rows: int
+    fitted: bool = Field(description="whether pictures made the same way helped to fit the gate")
+    roc_auc: dict[str, float] = Field(description="by score, and of all together as 'combined'")
+    refused: float
+
+
+class GateSettings(_Frozen):
+    """Limits of the chest gate; its template and feature statistics are in the weights' file."""
+
+    kind: ImageKind = ImageKind.CHEST_RADIOGRAPH
+    limits: dict[GateScore, GateLimit]
+    most_excess: float = Field(1.0, description="times the way from typical to its limit that a score may go")
     validation_pass_share: float
-    refused_share: dict[str, float] = Field(default_factory=dict, description="what else was shown to it")
+    pass_by_source: dict[str, PassShare] = Field(
+        default_factory=dict, description="validation judged by the limits of its other half; external rows"
+    )
+    families: tuple[OutlierFamily, ...] = ()
+    refused_share: dict[str, float] = Field(default_factory=dict, description="of cards of 0.1.0")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_thresholds(cls, value: object) -> object:
+        """Read cards of 0.1.0: a least correlation with the mean film and a most distance."""
+        if not isinstance(value, dict) or "least_resemblance" not in value:
+            return value
+        old = dict(value)
+        template = {"typical": -1.0, "limit": -old.pop("least_resemblance")}
+        distance = {"typical": 0.0, "limit": old.pop("most_distance")}
+        return {**old, "limits": {GateScore.TEMPLATE: template, GateScore.DISTANCE: distance}}
 
 
 class TrainingSummary(_Frozen):
@@ -274,7 +329,7 @@ class GateVerdict:
 
     passed: bool
     score: float
-    """Resemblance to chest films of the training set, 1 is most; 0 where a quality check refused first."""
+    """1 for a typical training picture, 0 at the limit or for a fault of quality, negative beyond."""
     reason: str
 
 
@@ -310,3 +365,5 @@ class VolumePrediction:
     """(key slices, rows, columns) on the source pixel grid, each in [0, 1]."""
     evidence_by_scale: tuple[float, ...]
     """Of the first key slice."""
+    gate: GateVerdict | None
+    """Whether most slices are of the kind that the model reads; nothing for weights without a gate."""

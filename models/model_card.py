@@ -1,6 +1,7 @@
 """MODEL_CARD.md from a manifest: nothing in it is written by hand."""
 
 from models.contract import BorderBaseline, ModelCard, ModelComparison, SetScores
+from models.evaluation.gate_tables import gate_text
 from models.evaluation.tables import (
     baselines_table,
     comparison_table,
@@ -158,20 +159,7 @@ def _operating_points(card: ModelCard) -> str:
 
 
 def _gate(card: ModelCard) -> str:
-    if card.gate is None:
-        return ""
-    refused = [f"- {name}: {share:.1%} refused" for name, share in card.gate.refused_share.items()]
-    return "\n".join(
-        [
-            "## Chest gate\n",
-            "Blank and saturated films are refused; so are films that correlate less than "
-            f"{card.gate.least_resemblance:.2f} with the mean training film, or whose features lie "
-            f"farther than {card.gate.most_distance:.1f} from the training films'. "
-            f"{card.gate.validation_pass_share:.1%} of the validation films pass.\n",
-            *refused,
-            "",
-        ]
-    )
+    return gate_text(card.gate) if card.gate else ""
 
 
 def _training(card: ModelCard) -> str:
