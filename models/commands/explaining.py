@@ -1,70 +1,116 @@
-"""`explain`: one film, its probabilities and where they come from."""
+"""`explain`: pictures with heat maps side by side, with and without the modules, and their numbers."""
 
+import csv
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
-import numpy as np
 import torch
 import typer
-from PIL import Image
 
-from models.catalog import load
-from models.classifiers import RadiographClassifier
-from models.commands.speech import plain_errors
-from models.contract import FloatArray, RadiographPrediction
-from models.errors import UnusableInput
+from models.commands.speech import Advance, plain_errors, progress_bar
+from models.explanation.explainer import (
+    Explainer,
+    PictureExplained,
+    explain_picture,
+    load_explainer,
+    read_grey,
+)
+from models.explanation.method import Method
+from models.explanation.sheet import SheetRow, draw_sheets
 from models.installation import card_named
 
-STRENGTH = 0.6
-"""Opacity of the strongest place."""
+TABLE = "explained.csv"
 
 
-def run_explanation(name: str, picture: Path, out: Path, weights: Path | None, *, as_json: bool) -> int:
-    """Read the film, print what the model says and write the overlay."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainOrder:
+    """What is to be explained."""
+
+    name: str
+    compare: str | None
+    """A model that is drawn before it, such as the one without the modules; the same label is explained."""
+    pictures: Sequence[Path]
+    method: Method
+    label: str | None
+    out: Path
+    weights: Path | None
+
+
+def run_explanation(order: ExplainOrder, *, as_json: bool) -> int:
+    """Read the pictures, draw the sheets, write the table and say what the models answer."""
     torch.set_num_threads(1)
-    with plain_errors():
-        classifier = load(card_named(name, weights))
-        if not isinstance(classifier, RadiographClassifier):
-            raise UnusableInput(f"{name} reads CT in HU, not pictures")
-        pixels = _grey(picture)
-        prediction = classifier.classify(pixels)
-    overlay(pixels, prediction.saliency).save(out)
-    typer.echo(json.dumps(_as_dict(prediction, out)) if as_json else _as_text(prediction, out))
+    with plain_errors(), progress_bar() as advance:
+        rows = _explained(order, advance)
+        order.out.mkdir(parents=True, exist_ok=True)
+        sheets = draw_sheets(rows, order.out)
+    cells = [_cells(row.picture, each) for row in rows for each in row.explained]
+    _write(cells, order.out / TABLE)
+    if as_json:
+        files = {"sheets": [str(sheet) for sheet in sheets], "table": str(order.out / TABLE)}
+        typer.echo(json.dumps({"pictures": cells, **files}))
+        return 0
+    for row in rows:
+        for each in row.explained:
+            typer.echo(_as_text(row.picture, each))
+    typer.echo(f"drawn: {', '.join(str(sheet) for sheet in sheets)}; numbers: {order.out / TABLE}")
     return 0
 
 
-def overlay(pixels: FloatArray, saliency: FloatArray) -> Image.Image:
-    """Return the film (rows, columns) with its heat map laid over it, the stronger the more opaque."""
-    heat = mpl.colormaps["inferno"](saliency)[..., :3]
-    opacity = (STRENGTH * saliency)[..., None]
-    mixed = pixels[..., None] * (1 - opacity) + heat * opacity
-    return Image.fromarray((mixed * 255).round().astype(np.uint8))
+def _explained(order: ExplainOrder, advance: Advance) -> list[SheetRow]:
+    explainer = load_explainer(card_named(order.name, order.weights), order.method)
+    other: Explainer | None = None
+    if order.compare is not None:
+        other = load_explainer(card_named(order.compare, order.weights), order.method)
+    rows: list[SheetRow] = []
+    for done, picture in enumerate(order.pictures, start=1):
+        rows.append(_row(picture, explainer, other, order.label))
+        advance("pictures", done, len(order.pictures))
+    return rows
 
 
-def _grey(path: Path) -> FloatArray:
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
-    except OSError as error:
-        raise UnusableInput(f"{path} is no picture that can be read") from error
+def _row(picture: Path, explainer: Explainer, other: Explainer | None, label: str | None) -> SheetRow:
+    pixels = read_grey(picture)
+    last = explain_picture(explainer, pixels, label)
+    first = (explain_picture(other, pixels, last.label),) if other else ()
+    return SheetRow(picture=picture, pixels=pixels, explained=(*first, last))
 
 
-def _as_dict(prediction: RadiographPrediction, out: Path) -> dict[str, object]:
+def _cells(picture: Path, each: PictureExplained) -> dict[str, object]:
+    """Return the numbers of one model's answer to one picture, as a flat row."""
+    gate = {"gate": each.gate.reason, "gate_passed": each.gate.passed} if each.gate else {}
     return {
-        "probabilities": prediction.probabilities,
-        "explained_label": prediction.explained_label,
-        "evidence_by_scale": prediction.evidence_by_scale,
-        "gate": {"passed": prediction.gate.passed, "reason": prediction.gate.reason},
-        "heat_map": str(out),
+        "picture": str(picture),
+        "model": each.card.name,
+        "version": each.card.version,
+        "network": each.card.network,
+        "heat_map": each.map_name,
+        "explained_label": each.label,
+        "logit": each.logit,
+        **{f"evidence_{n}": share for n, share in enumerate(each.evidence, start=1)},
+        "unplaced": each.unplaced,
+        **{f"p_{label}": probability for label, probability in each.probabilities.items()},
+        **gate,
     }
 
 
-def _as_text(prediction: RadiographPrediction, out: Path) -> str:
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    lines = [f"{label:24} {probability:.3f}" for label, probability in ranked]
-    shares = ", ".join(f"{value:+.2f}" for value in prediction.evidence_by_scale)
-    lines.append(f"gate: {'passed' if prediction.gate.passed else 'refused'}, {prediction.gate.reason}")
-    lines.append(f"evidence for {prediction.explained_label} by depth, fine to coarse: {shares}")
-    lines.append(f"heat map: {out}")
+def _write(cells: list[dict[str, object]], path: Path) -> None:
+    columns = list(dict.fromkeys(key for row in cells for key in row))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(cells)
+
+
+def _as_text(picture: Path, each: PictureExplained) -> str:
+    ranked = sorted(each.probabilities.items(), key=lambda item: -item[1])
+    shares = ", ".join(f"{value:+.2f}" for value in each.evidence)
+    lines = [
+        f"{picture}, {each.card.name} {each.card.version}",
+        *(f"  {probability:.3f} {each.card.title_of(label)}" for label, probability in ranked),
+        f"  {each.map_name} for {each.label}: {shares} of logit {each.logit:+.2f} has a place",
+    ]
+    if each.gate:
+        lines.append(f"  gate: {'passed' if each.gate.passed else 'refused'}, {each.gate.reason}")
     return "\n".join(lines)

@@ -54,13 +54,18 @@ class EnhancedNetwork(HeadedNetwork):
 
     def features(self, images: Tensor) -> Features:
         """Run the trunk and the modules on images (n, 3, rows, columns) in 0..255."""
-        maps = self.trunk(images)
-        x = maps[-1]
-        if self.pyramid is not None:
-            x = self._joined(x, self.pyramid([maps[tap] for tap in self.taps]))
-        if self.attention is not None:
-            x = self.attention(x)
-        return Features(last_map=self.tail(x))
+        x = self._seen(images)
+        return Features(last_map=self.tail(x if self.attention is None else self.attention(x)))
+
+    def attended(self, images: Tensor) -> Tensor | None:
+        """Return what CID multiplies each place of the last map with, (n, maps, rows, columns)."""
+        return None if self.attention is None else self.attention.attention(self._seen(images))
+
+    def _seen(self, images: Tensor) -> Tensor:
+        maps: list[Tensor] = self.trunk(images)
+        if self.pyramid is None:
+            return maps[-1]
+        return self._joined(maps[-1], self.pyramid([maps[tap] for tap in self.taps]))
 
     def _joined(self, last: Tensor, seen: Tensor) -> Tensor:
         size = (last.shape[-2], last.shape[-1])
