@@ -22,6 +22,8 @@ from models.preprocessing_spec import Preprocessing
 
 CHUNK = 64
 DECODERS = 2
+DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+TOO_DEEP = "more than 8 bits a pixel, and nothing says which value is white: convert it to 8 bits"
 Grey = npt.NDArray[np.uint8]
 
 
@@ -133,7 +135,9 @@ def _chunks(
 
 def _decode(path: Path, row: ImageRow, spec: Preprocessing) -> Grey | UnreadablePicture:
     try:
-        return decode(path, spec, row.crop)
+        with Image.open(path) as picture:
+            deep = picture.mode in DEEP_MODES
+        return UnreadablePicture(path, TOO_DEEP) if deep else decode(path, spec, row.crop)
     except FileNotFoundError:
         return UnreadablePicture(path, "there is no such file")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -105,6 +105,12 @@ def test_a_truncated_picture_is_named(network: ChestNetwork, tmp_path: Path) -> 
         read_pictures(_reader(network, tmp_path), rows, _nothing)
 
 
+def test_a_picture_of_16_bits_is_refused_and_not_cut_to_white(network: ChestNetwork, tmp_path: Path) -> None:
+    Image.fromarray(np.full((40, 30), 3000, dtype=np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UnreadablePicture, match="8 bits"):
+        read_pictures(_reader(network, tmp_path), (ImageRow(**_fields("deep.png")),), _nothing)
+
+
 def test_unreadable_pictures_are_left_out_and_counted(network: ChestNetwork, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no picture")
     good = _drawn(tmp_path, "x.png", "y.png")
