@@ -83,7 +83,7 @@ def _report(recipe: Recipe, order: FloorOrder, advance: Advance) -> ManifestRepo
     elsewhere = everything.where([_is_elsewhere(row, recipe) for row in rows])
     floor = fit_floor(train, _joined(test, elsewhere), recipe.labels, seed=recipe.seed)
     usable = _those(everything, trainable(rows, recipe.labels, recipe.sources))
-    left_out = [answered for _, answered in leave_source_out(usable, recipe.labels, seed=recipe.seed)]
+    left_out = [answered for _, answered in leave_source_out(usable, recipe.labels, penalty=floor.penalty)]
     report = report_on(
         _together([floor.answered, *left_out]),
         thresholds={},
