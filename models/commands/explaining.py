@@ -105,7 +105,7 @@ def _write(cells: list[dict[str, object]], path: Path) -> None:
 
 def _as_text(picture: Path, each: PictureExplained) -> str:
     ranked = sorted(each.probabilities.items(), key=lambda item: -item[1])
-    shares = ", ".join(f"{value:+.2f}" for value in each.evidence)
+    shares = ", ".join(f"{round(value, 2) + 0.0:+.2f}" for value in each.evidence)  # no minus zero
     lines = [
         f"{picture}, {each.card.name} {each.card.version}",
         *(f"  {probability:.3f} {each.card.title_of(label)}" for label, probability in ranked),

@@ -1,12 +1,15 @@
 """`describe`: networks beside their papers, options that can be set, and cards as before."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from models.cli import app
 from models.networks.registry import NETWORKS
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,7 @@ def test_every_network_has_a_row_beside_what_its_paper_prints(runner: CliRunner)
     ]
     assert "not reproduced" in cells["covidnet_like"][-1]
     assert "refused to serve" in cells["modified_resnet18_authors"][-1]
+    assert told.output.strip() in (DOCS / "networks.md").read_text(encoding="utf-8")
 
 
 def test_a_network_s_options_come_with_what_they_may_be(runner: CliRunner) -> None:
