@@ -31,6 +31,7 @@ def add_measuring(app: typer.Typer) -> None:
     app.command()(compare)
     app.command()(floor)
     app.command()(report)
+    app.command()(gate)
 
 
 def evaluate(  # noqa: PLR0913, PLR0917  the options of a command
@@ -121,3 +122,21 @@ def report(
     from models.commands.reporting import write_page
 
     raise typer.Exit(write_page(out, weights))
+
+
+def gate(
+    name: Name,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder of PNG or JPEG to judge; the folders in it name the kinds."),
+    ] = None,
+    out: Out = None,
+    weights: Weights = None,
+    threads: Threads = 1,
+    json: Json = False,
+) -> None:
+    """Show what a model's chest gate lets through and refuses, and judge pictures with it."""
+    from models.commands.gating import GateOrder, run_gate
+
+    order = GateOrder(name=name, pictures=pictures, out=out, weights=weights)
+    raise typer.Exit(run_gate(order, threads=threads, as_json=json))
