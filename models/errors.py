@@ -103,5 +103,13 @@ class DataMissing(ModelsError):
         self.path = path
 
 
+class TrainingUnfinished(ModelsError):
+    """A training has not come to the end of its schedule, so nothing may be shipped or compared from it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: the training is not finished; `models train` goes on with it")
+        self.path = path
+
+
 class CheckpointMismatch(ModelsError):
     """A checkpoint belongs to another recipe, split or seed than the one asked for."""

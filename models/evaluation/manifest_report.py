@@ -9,7 +9,7 @@ import numpy.typing as npt
 from models.contract import AppliedPoint, BorderBaseline, KeyFigure, SetScores
 from models.evaluation.answers import AnsweredRows
 from models.evaluation.border_baseline import crossed_border_baselines
-from models.evaluation.by_source import unknown_label_counts
+from models.evaluation.by_source import scores_by_source, unknown_label_counts
 from models.evaluation.calibration import at_thresholds
 from models.evaluation.key_figures import key_figures
 from models.evaluation.metrics import score
@@ -44,7 +44,7 @@ def report_on(
     return ManifestReport(
         answered=answered,
         overall={part: score(rows.answers(), seed=seed) for part, rows in parts.items()},
-        by_source={part: _by_source(rows, seed) for part, rows in parts.items()},
+        by_source={part: scores_by_source(rows, seed=seed) for part, rows in parts.items()},
         operating_points={
             part: at_thresholds(rows.answers(), thresholds, seed=seed) if thresholds else {}
             for part, rows in parts.items()
@@ -83,11 +83,3 @@ def known_in(answered: AnsweredRows, part: str) -> npt.NDArray[np.bool_]:
 def _parts(answered: AnsweredRows) -> tuple[str, ...]:
     known = zip(answered.rows, answered.known, strict=True)
     return tuple(sorted({row.part for row, is_known in known if is_known}))
-
-
-def _by_source(answered: AnsweredRows, seed: int) -> dict[str, SetScores]:
-    sources = np.array([row.source for row in answered.rows])
-    return {
-        source: score(answered.where(sources == source).answers(), seed=seed)
-        for source in sorted(set(sources.tolist()))
-    }

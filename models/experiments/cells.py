@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from models.contract import SetScores
 from models.datasets.manifest import ImageRow
@@ -128,7 +127,7 @@ def run_cell(cell: Cell, bench: Bench, advance: Advance) -> CellResult:
     pixels = _pixels(cell, cell.test, bench, advance)
     logits = run_network(network, pixels, cell.recipe.preprocessing).logits
     answered = answered_rows(cell.test, logits, cell.recipe.labels, temperature=1.0)
-    result = _scored(cell, logits, answered, seconds)
+    result = _scored(cell, answered, seconds)
     write_predictions(answered, bench.result(cell.name).with_suffix(".csv"))
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, bench.weights(cell.name))
     _write_whole(bench.result(cell.name), result.model_dump_json(indent=2) + "\n")
@@ -195,7 +194,7 @@ def _pixels(cell: Cell, rows: tuple[ImageRow, ...], bench: Bench, advance: Advan
     return everything[[place[row.file] for row in rows]]
 
 
-def _scored(cell: Cell, logits: Tensor, answered: AnsweredRows, seconds: float) -> CellResult:
+def _scored(cell: Cell, answered: AnsweredRows, seconds: float) -> CellResult:
     recipe = cell.recipe
     return CellResult(
         name=cell.name,
@@ -208,7 +207,7 @@ def _scored(cell: Cell, logits: Tensor, answered: AnsweredRows, seconds: float) 
         training_rows=len(cell.training),
         training_seconds=round(seconds, 1),
         scores=score(answered.answers(), seed=recipe.seed),
-        by_source=scores_by_source(cell.test, logits, recipe.labels, temperature=1.0, seed=recipe.seed),
+        by_source=scores_by_source(answered, seed=recipe.seed),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from models.contract import GateScore, GateSettings, OutlierFamily
 from models.evaluation.ranking import Ranking
 from models.gate.fitting import Values, passes
-from models.gate.statistics import Scores, excesses, largest_excess
+from models.gate.statistics import Scores, largest_excess
 
 COMBINED = "combined"
 
@@ -39,14 +39,6 @@ def try_on(suspects: Suspects, right: Scores, settings: GateSettings) -> Outlier
         roc_auc=areas,
         refused=round(1 - float(passed.mean()), 4),
     )
-
-
-def deciding_scores(scores: Scores, settings: GateSettings) -> tuple[GateScore, ...]:
-    """Return, picture by picture, the score that lies farthest out."""
-    out = excesses(scores, settings)
-    names = tuple(out)
-    worst = np.stack([out[name].numpy() for name in names]).argmax(axis=0)
-    return tuple(names[k] for k in worst)
 
 
 def _area(right: Values, wrong: Values) -> float:

@@ -29,8 +29,8 @@ class WeightAverage:
         """Return the mean, by the names of the network's state."""
         return self._mean
 
-    def load(self, mean: dict[str, Tensor]) -> None:
-        """Go on from a saved mean, which has long forgotten its first steps."""
+    def load(self, mean: dict[str, Tensor], *, steps: int) -> None:
+        """Go on from the mean of so many steps."""
         if self._mean and mean:
             self._mean = {name: tensor.clone() for name, tensor in mean.items()}
-            self._steps = round(1 / (1 - self.decay))
+            self._steps = steps

@@ -21,6 +21,12 @@ class SavedState(TypedDict):
     network: dict[str, Tensor]
     average: dict[str, Tensor]
     """Running mean of the network's state; empty where the recipe keeps none."""
+    start: str
+    """Which weights it began with, for people."""
+    pretrained: str
+    """Checkpoint of the training that it went on from; empty where there was none."""
+    finished: bool
+    """Whether the schedule has come to its end."""
     optimiser: dict[str, object]
 
 

@@ -8,24 +8,25 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from models.contract import BorderBaseline, GateSettings, ModelCard, ModelComparison, SetScores
-from models.datasets.manifest import ImageRow, external
+from models.contract import BorderBaseline, GateSettings, ModelCard, ModelComparison
+from models.datasets.manifest import EXTERNAL, ImageRow, external
 from models.evaluation.answers import AnsweredRows, Outputs, answered_rows
 from models.evaluation.border_baseline import border_baselines
-from models.evaluation.by_source import unknown_label_counts
-from models.evaluation.calibration import Calibration, fit_calibration, operating_points
+from models.evaluation.by_source import scores_by_source, unknown_label_counts
+from models.evaluation.calibration import Calibration, cross_calibrated, fit_calibration, operating_points
 from models.evaluation.key_figures import key_figures
 from models.evaluation.metrics import score
 from models.evaluation.pairing import compare
+from models.evaluation.predictions import RECORDED, write_predictions
 from models.installation import weights_digest
 from models.networks.sizes import count_parameters, size_megabytes
 from models.sealing import seal
 from models.training import statements
-from models.training.checkpoint import read_state
 from models.training.gate_fit import fit_gate
 from models.training.material import (
     Advance,
     Material,
+    finished_state,
     material_of,
     shift_logits,
     stored_tensors,
@@ -33,7 +34,7 @@ from models.training.material import (
 )
 from models.training.recipe import Recipe
 from models.training.recipes import BASELINE_OF, recipe_named
-from models.training.session import Workspace
+from models.training.session import Run, Workspace
 from models.training.summary import training_summary
 
 
@@ -50,7 +51,10 @@ class _Measured:
     """What the card says of the networks' answers."""
 
     calibration: Calibration
+    calibrated: AnsweredRows
+    """Validation rows as the calibration that ships answers them: it was fitted on them."""
     validation: AnsweredRows
+    """The same rows, calibrated by other groups of them: what every figure is of."""
     external: AnsweredRows
     baselines: tuple[BorderBaseline, ...]
     compared: ModelComparison | None
@@ -79,17 +83,20 @@ def export(recipe: Recipe, workspace: Workspace, weights_dir: Path, advance: Adv
     partial.chmod(0o644)
     card = _card(material, measured, gate, weights_digest(partial))
     partial.replace(folder / "model.safetensors")
+    if material.refitted:
+        write_predictions(measured.validation, folder / RECORDED)
     return Exported(card=seal(card.model_copy(update={"folder": folder})), folder=folder)
 
 
 def _measure(material: Material, validation: Outputs) -> _Measured:
     recipe, split = material.recipe, material.split
     calibration = _calibration(material, validation)
-    answered = _calibrated(material, validation, calibration)
+    answered = _judged(material, validation)
     for network in {material.judged, material.shipped}:
         shift_logits(network, calibration.offsets)
     return _Measured(
         calibration=calibration,
+        calibrated=_calibrated(material, validation, calibration),
         validation=answered,
         external=_elsewhere(material, calibration.temperature),
         baselines=border_baselines(
@@ -108,6 +115,11 @@ def _calibration(material: Material, validation: Outputs) -> Calibration:
     labels = material.recipe.labels
     truth = torch.tensor([labels.index(row.label) for row in material.split.validation])
     return fit_calibration(validation.logits, truth)
+
+
+def _judged(material: Material, validation: Outputs) -> AnsweredRows:
+    recipe = material.recipe
+    return cross_calibrated(material.split.validation, validation.logits, recipe.labels, seed=recipe.seed)
 
 
 def _calibrated(material: Material, validation: Outputs, calibration: Calibration) -> AnsweredRows:
@@ -141,13 +153,11 @@ def _compared(material: Material, answered: AnsweredRows) -> ModelComparison | N
     if name is None:
         return None
     recipe = recipe_named(name)
-    path = material.workspace.checkpoint(recipe)
-    if not path.exists():
+    if not material.workspace.checkpoint(recipe).exists():
         return None
-    network = trained_network(recipe, read_state(path))
+    network = trained_network(recipe, finished_state(recipe, material.workspace, Run.HELD_OUT))
     outputs = material.outputs("baseline", network, material.split.validation)
-    theirs = _calibrated(material, outputs, _calibration(material, outputs))
-    return compare(answered, theirs, name=name, seed=material.recipe.seed)
+    return compare(answered, _judged(material, outputs), name=name, seed=material.recipe.seed)
 
 
 def _card(material: Material, measured: _Measured, gate: GateSettings, digest: str) -> ModelCard:
@@ -168,13 +178,13 @@ def _card(material: Material, measured: _Measured, gate: GateSettings, digest: s
         megabytes=round(size_megabytes(material.shipped), 2),
         preprocessing=recipe.preprocessing,
         temperature=measured.calibration.temperature,
-        operating_points=operating_points(answers, seed=recipe.seed),
+        operating_points=operating_points(measured.calibrated.answers(), seed=recipe.seed),
         gate=gate,
         weights_sha256=digest,
         training=training_summary(material, measured.calibration.offsets),
         validation=score(answers, seed=recipe.seed),
-        validation_by_source=_by_source(answered, recipe),
-        external=_by_source(elsewhere, recipe),
+        validation_by_source=scores_by_source(answered, seed=recipe.seed),
+        external=scores_by_source(elsewhere, seed=recipe.seed),
         unknown_labels=unknown_label_counts(measured.external),
         border_baselines=measured.baselines,
         key_figures=(
@@ -182,13 +192,23 @@ def _card(material: Material, measured: _Measured, gate: GateSettings, digest: s
             *key_figures(elsewhere, (), seed=recipe.seed),
         ),
         compared=measured.compared,
-        limits=statements.limits_of(recipe, kind),
+        limits=(*statements.limits_of(recipe, kind), *_unjudged(material), *_nowhere_else(measured)),
     )
 
 
-def _by_source(answered: AnsweredRows, recipe: Recipe) -> dict[str, SetScores]:
-    sources = np.array([row.source for row in answered.rows])
-    return {
-        source: score(answered.where(sources == source).answers(), seed=recipe.seed)
-        for source in sorted(set(sources.tolist()))
-    }
+def _unjudged(material: Material) -> tuple[str, ...]:
+    """Name the sources that trained the model and on which nothing was held out."""
+    judged = {row.source for row in material.split.validation}
+    alone = sorted({row.source for row in material.split.training} - judged)
+    if not alone:
+        return ()
+    return (f"Nothing was held out of {', '.join(alone)}: no figure is about it.",)
+
+
+def _nowhere_else(measured: _Measured) -> tuple[str, ...]:
+    """Say what no other collection could show."""
+    elsewhere = {row.label for row in measured.external.rows if row.part == EXTERNAL}
+    missing = [label for label in measured.external.labels if label not in elsewhere]
+    if not missing:
+        return ()
+    return (f"No film or slice of another collection shows {', '.join(missing)}: unknown elsewhere.",)

@@ -76,6 +76,7 @@ class Trainer:
             keep_depthwise_in_float32(self.network)
         self.average = WeightAverage(self.network, recipe.averaging)
         self.step, self.elapsed_s, self.phase = 0, 0.0, 0
+        self.start, self.pretrained = recipe.start.value, ""
         self.optimiser = _optimiser(self.network, recipe.phases[0])
         self._chances = sampling_chances(training.rows, recipe.balance, recipe.partial_labels)
         self._allowed = torch.from_numpy(training.allowed)
@@ -108,7 +109,8 @@ class Trainer:
         """Go on from a saved state."""
         self.step, self.elapsed_s, self.phase = state["step"], state["elapsed_s"], state["phase"]
         self.network.load_state_dict(state["network"])
-        self.average.load(state["average"])
+        self.average.load(state["average"], steps=state["step"])
+        self.start, self.pretrained = state["start"], state["pretrained"]
         self.optimiser = _optimiser(self.network, self.recipe.phases[self.phase])
         self.optimiser.load_state_dict(state["optimiser"])
 
@@ -120,6 +122,9 @@ class Trainer:
             "phase": self.phase,
             "network": self.network.state_dict(),
             "average": self.average.state(),
+            "start": self.start,
+            "pretrained": self.pretrained,
+            "finished": self.extent.progress(self.step, self.elapsed_s) >= 1.0,
             "optimiser": self.optimiser.state_dict(),
         }
 
@@ -189,9 +194,9 @@ class Trainer:
         return float(loss.detach())
 
 
-def fingerprint(recipe: Recipe, rows: Sequence[ImageRow]) -> str:
-    """Return a digest of the recipe and of the rows that it trains on."""
-    digest = hashlib.sha256(repr(recipe).encode())
+def fingerprint(recipe: Recipe, rows: Sequence[ImageRow], pretrained: str = "") -> str:
+    """Return a digest of the recipe, of the rows it trains on and of the training it starts from."""
+    digest = hashlib.sha256((repr(recipe) + pretrained).encode())
     for row in rows:
         digest.update(f"{row.file}\t{row.label}\n".encode())
     return digest.hexdigest()

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from models.datasets.manifest import ImageRow, read_manifest
 from models.datasets.pixel_cache import cached_pixels
 from models.datasets.split import Split
-from models.errors import NotExportable
+from models.errors import CheckpointMismatch, NotExportable, TrainingUnfinished
 from models.evaluation.answers import Outputs, run_network
 from models.networks.interface import ChestNetwork
 from models.networks.registry import build_network
 from models.training.checkpoint import SavedState, read_state
+from models.training.fit import fingerprint
 from models.training.recipe import Recipe
-from models.training.session import Run, Workspace, recipe_split
+from models.training.session import Run, Workspace, recipe_split, rows_of
 
 Advance = Callable[[str, int, int], None]
 
@@ -71,12 +72,17 @@ def material_of(recipe: Recipe, workspace: Workspace, advance: Advance) -> Mater
     ------
     WeightsMissing
         The recipe was not trained in this workspace.
+    TrainingUnfinished
+        One of its runs has not come to its end.
+    CheckpointMismatch
+        The rows that it was fitted on are not those that the recipe splits off today.
     """
-    state = read_state(workspace.checkpoint(recipe))
+    split = recipe_split(recipe, workspace.data)
+    state = finished_state(recipe, workspace, Run.HELD_OUT)
     judged = trained_network(recipe, state)
     shipped = judged
     if recipe.refit_from is not None and workspace.checkpoint(recipe, Run.REFIT).exists():
-        state = read_state(workspace.checkpoint(recipe, Run.REFIT))
+        state = finished_state(recipe, workspace, Run.REFIT)
         shipped = trained_network(recipe, state)
     return Material(
         recipe=recipe,
@@ -85,9 +91,27 @@ def material_of(recipe: Recipe, workspace: Workspace, advance: Advance) -> Mater
         shipped=shipped,
         state=state,
         rows=read_manifest(workspace.data / recipe.manifest),
-        split=recipe_split(recipe, workspace.data),
+        split=split,
         advance=advance,
     )
+
+
+def finished_state(recipe: Recipe, workspace: Workspace, run: Run) -> SavedState:
+    """Return the end of a run.
+
+    Raises
+    ------
+    WeightsMissing, TrainingUnfinished, CheckpointMismatch
+        There is none, it was cut off, or it is of another recipe or of other rows.
+    """
+    path = workspace.checkpoint(recipe, run)
+    state = read_state(path)
+    rows = rows_of(recipe_split(recipe, workspace.data), run)
+    if state["fingerprint"] != fingerprint(recipe, rows, state["pretrained"]):
+        raise CheckpointMismatch(f"{path} was made by another recipe, split or seed")
+    if not state["finished"]:
+        raise TrainingUnfinished(path)
+    return state
 
 
 def trained_network(recipe: Recipe, state: SavedState) -> ChestNetwork:

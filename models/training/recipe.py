@@ -113,3 +113,9 @@ class Recipe:
     """Decay of the running mean of the weights that is kept and shipped; 0 ships the last weights."""
     refit_from: float | None = None
     """Share of the schedule from which a second run, whose weights ship, sees the validation rows too."""
+
+    def __post_init__(self) -> None:
+        """Refuse partial labels that no answer fits: their loss would be infinite."""
+        for partial in self.partial_labels:
+            if not partial.one_of or not set(partial.one_of) <= set(self.labels):
+                raise ValueError(f"{partial.label} may be any of {partial.one_of}, not all of them labels")

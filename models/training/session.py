@@ -77,7 +77,9 @@ def train(
         A checkpoint there is of another recipe, split or seed; or a refit is asked for and there is no fork.
     """
     split = recipe_split(recipe, workspace.data)
-    rows = split.training if run is Run.HELD_OUT else (*split.training, *split.validation)
+    rows = rows_of(split, run)
+    begun = str(pretrained or "")
+    fork = CheckpointFile(workspace.fork(recipe), fingerprint(recipe, rows, begun))
     trainer = Trainer(
         recipe=recipe,
         network=fresh_network(recipe, pretrained),
@@ -90,11 +92,13 @@ def train(
             partial_labels=recipe.partial_labels,
         ),
         extent=_extent(recipe, split, length or Length()),
-        checkpoint=CheckpointFile(workspace.checkpoint(recipe, run), fingerprint(recipe, rows)),
-        fork=CheckpointFile(workspace.fork(recipe), fingerprint(recipe, rows)),
+        checkpoint=CheckpointFile(workspace.checkpoint(recipe, run), fingerprint(recipe, rows, begun)),
+        fork=fork if run is Run.HELD_OUT else None,
     )
+    if pretrained is not None:
+        trainer.start, trainer.pretrained = f"those of {pretrained.parent.parent.name}", begun
     if run is Run.REFIT and trainer.step == 0:
-        trainer.take_over(_forked(recipe, workspace, split))
+        trainer.take_over(_forked(recipe, workspace, split, begun))
     with _log(workspace.folder(recipe) / f"log-{run.value}.jsonl", report) as keep:
         return trainer.run(keep)
 
@@ -107,6 +111,15 @@ def recipe_split(recipe: Recipe, data: Path) -> Split:
     split = split_by_group(usable, validation_share=recipe.validation_share, seed=recipe.seed)
     whole = tuple(row for row in split.validation if row.label not in partial)
     return Split(training=split.training, validation=whole)
+
+
+def rows_of(split: Split, run: Run) -> tuple[ImageRow, ...]:
+    """Return the rows that a run is fitted on."""
+    match run:
+        case Run.HELD_OUT:
+            return split.training
+        case Run.REFIT:
+            return (*split.training, *split.validation)
 
 
 def fresh_network(recipe: Recipe, pretrained: Path | None = None) -> ChestNetwork:
@@ -131,8 +144,8 @@ def _take_over_trunk(network: ChestNetwork, pretrained: Path) -> None:
     network.load_state_dict(fitting, strict=False)
 
 
-def _forked(recipe: Recipe, workspace: Workspace, split: Split) -> SavedState:
-    fork = CheckpointFile(workspace.fork(recipe), fingerprint(recipe, split.training))
+def _forked(recipe: Recipe, workspace: Workspace, split: Split, begun: str) -> SavedState:
+    fork = CheckpointFile(workspace.fork(recipe), fingerprint(recipe, split.training, begun))
     state = fork.load()
     if state is None:
         raise CheckpointMismatch(f"no fork at {fork.path}: train the recipe up to its refit share first")

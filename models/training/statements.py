@@ -16,7 +16,6 @@ _FILM_LIMITS = (
     "labelled; 'Normal' means none of the four diseases, not a healthy chest.",
     "Trained on JPEG copies of 224 to 340 pixels, and judged on such copies; DICOM films from"
     " a detector were not part of any figure here.",
-    "External films with labels are COVID-19 only; specificity elsewhere was not measured here.",
 )
 _SLICE_LIMITS = (
     "Class and source coincide in part: 'Normal' comes from mosmed, brazil-cvt and luna16, "
@@ -33,9 +32,9 @@ _SLICE_LIMITS = (
     "Several sources state no licence or a non-commercial one; the weights are for research only.",
 )
 _BEGINNINGS = {
-    Start.RANDOM: "Trained from random weights for an hour or two of CPU time: an honest set for comparison, "
-    "not a tuned one.",
-    Start.IMAGENET: "Transfer from ImageNet by about two hours of CPU time, with little search.",
+    Start.RANDOM: "Trained from random weights on few pictures: a set for comparison, not a tuned one.",
+    Start.IMAGENET: "The second cosine of the schedule was added after validation figures of the first "
+    "had been seen; nothing else was chosen by them.",
 }
 
 

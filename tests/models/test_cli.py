@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -51,7 +53,7 @@ def _slice_rows(made: MakeRow) -> list[object]:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, runner: CliRunner) -> Path:
-    """A folder where both recipes were trained for one step on drawn pictures, and exported."""
+    """A folder where both recipes were trained for a step on drawn pictures, fitted again, and exported."""
     folder = tmp_path_factory.mktemp("shop")
     draw_all(folder)
     for name in ("cxr-mobilenetv3-dynamic", "ct-resnet18-dynamic"):
@@ -59,6 +61,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, runner: CliRunner) -> Path:
         trained = runner.invoke(app, ["train", name, *where, "--epochs", "1"])
         assert trained.exit_code == 0, trained.output
         assert trained.output.startswith("finished")
+        again = runner.invoke(app, ["train", name, *where, "--epochs", "1", "--refit"])
+        assert again.exit_code == 0, again.output
         exported = runner.invoke(
             app, ["export", name, *where, "--weights", str(folder / "weights"), "--json"]
         )
@@ -100,16 +104,18 @@ def test_exported_models_are_listed_described_and_intact(shop: Path, runner: Cli
 
 
 def _card_markdown(shop: Path) -> str:
-    return (shop / "weights" / "cxr-mobilenetv3-dynamic" / "0.1.0" / "MODEL_CARD.md").read_text()
+    return (shop / "weights" / "cxr-mobilenetv3-dynamic" / "0.2.0" / "MODEL_CARD.md").read_text()
 
 
 def test_a_card_counts_what_was_used_and_what_was_not(shop: Path) -> None:
     card = next(c for c in installed(shop / "weights") if c.name == "cxr-mobilenetv3-dynamic")
     fitted = sum(sum(counts.values()) for counts in card.training.rows.values())
-    assert fitted + card.training.validation_rows == 25
-    assert card.training.left_out == {"covid19 (far)": 2, "pneumonia_unspecified (nih-chestxray8)": 1}
+    assert fitted == 26
+    assert card.training.validation_seen
+    assert 0 < card.validation.rows == card.training.validation_rows < 26
+    assert card.training.rows["nih-chestxray8"] == {"pneumonia_unspecified": 1}
+    assert card.training.left_out == {"covid19 (far)": 2}
     assert card.external["far"].rows == 2
-    assert sum(card.unknown_labels["pneumonia_unspecified (nih-chestxray8)"].values()) == 1
 
 
 def test_a_loaded_film_model_answers_on_the_source_grid(shop: Path) -> None:
@@ -170,6 +176,19 @@ def test_held_out_figures_are_those_of_the_card(shop: Path, runner: CliRunner) -
     told = json.loads(runner.invoke(app, ["evaluate", *arguments]).output)
     card = next(c for c in installed(shop / "weights") if c.name == "ct-resnet18-dynamic")
     assert told["parts"]["train"]["confusion"] == card.validation.model_dump(mode="json")["confusion"]
+
+
+def test_a_training_that_was_cut_off_is_not_exported(shop: Path, runner: CliRunner, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(shop / "runs" / "ct-resnet18-dynamic", runs / "ct-resnet18-dynamic")
+    path = next(runs.glob("ct-resnet18-dynamic/*/refit.ckpt"))
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, "finished": False}, path)
+    where = ["--data", str(shop / "data"), "--runs", str(runs), "--weights", str(tmp_path / "weights")]
+    told = runner.invoke(app, ["export", "ct-resnet18-dynamic", *where])
+    assert told.exit_code == 1
+    assert "not finished" in told.output
+    assert not (tmp_path / "weights").exists()
 
 
 def test_weights_with_one_changed_byte_are_not_loaded(shop: Path, runner: CliRunner, tmp_path: Path) -> None:
