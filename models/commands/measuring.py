@@ -1,6 +1,7 @@
 """`evaluate`: an installed model on a manifest of pictures."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from models.allocator import keep_freed_memory
 from models.commands.answering import ReadingOrder, Told, told
 from models.commands.speech import plain_errors, progress_bar
-from models.contract import BorderBaseline
+from models.contract import BorderBaseline, SetScores
 from models.errors import PackageMissing
 from models.evaluation.manifest_report import (
     Baselines,
@@ -74,14 +75,17 @@ def as_text(report: ManifestReport, titles: Titles) -> str:
     """Return the report as Markdown."""
     lines = [f"Note: {note}\n" for note in report.notes]
     for part, scores in report.overall.items():
-        baselines = report.border_baselines.get(part, ())
-        lines += [f"## part {part}\n", scores_table(titles, scores, _of(None, baselines))]
+        baselines, sources = report.border_baselines.get(part, ()), report.by_source[part]
+        lines += [
+            f"## part {part}\n",
+            scores_table(titles, scores, _of(None, baselines) or _of(_sole(sources), baselines)),
+        ]
         points = report.operating_points[part]
         if points:
             lines += _section(
                 "Operating points, as chosen on validation", operating_points_table(titles, points)
             )
-        for source, theirs in report.by_source[part].items():
+        for source, theirs in sources.items() if len(sources) > 1 else ():
             lines += [f"### {source}\n", scores_table(titles, theirs, _of(source, baselines))]
         if baselines:
             lines += _section(f"Border baselines of part {part}", baselines_table(baselines))
@@ -111,6 +115,10 @@ def _report(answers: Told, beside: Beside) -> ManifestReport:
 
 def _of(source: str | None, baselines: tuple[BorderBaseline, ...]) -> BorderBaseline | None:
     return next((one for one in baselines if one.source == source and one.border is not None), None)
+
+
+def _sole(sources: Mapping[str, SetScores]) -> str | None:
+    return next(iter(sources)) if len(sources) == 1 else None
 
 
 def _section(heading: str, body: str) -> list[str]:

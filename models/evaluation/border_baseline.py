@@ -18,6 +18,8 @@ PENALTY = 100.0
 """The strongest of 1, 10 and 100 on this project's films and slices: a weak floor would flatter models."""
 FOLDS = 4
 ALL_SOURCES = "all sources"
+PAIR = ("covid19", "normal")
+"""Also told apart over all sources: a figure of COVID-19 never stands without its border."""
 Small = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -63,9 +65,9 @@ def border_baselines(
     test = _Pictures(rows=tuple(test_rows), small=small_pictures(test_pixels))
     protocol = "fitted on the model's training rows, tested on its held-out rows"
     found: list[BorderBaseline] = []
-    for source in _subjects(test.rows):
-        mine, theirs = train.of(labels, source), test.of(labels, source)
-        common = _common_labels(labels, mine.rows, theirs.rows)
+    for source, asked in _tasks(test.rows, labels):
+        mine, theirs = train.of(asked, source), test.of(asked, source)
+        common = _common_labels(asked, mine.rows, theirs.rows)
         if len(common) > 1:
             mine, theirs = mine.of(common, source), theirs.of(common, source)
             answers = [_tested(mine, theirs, common, mask) for mask in _masks()]
@@ -83,10 +85,10 @@ def crossed_border_baselines(
     """
     everything = _Pictures(rows=tuple(rows), small=small)
     found: list[BorderBaseline] = []
-    for source in _subjects(rows):
+    for source, asked in _tasks(rows, labels):
         others = sorted({row.label for row in rows} - set(labels)) if source else []
-        theirs = everything.of((*labels, *others), source)
-        common = tuple(label for label in (*labels, *others) if _groups(theirs.rows, label) >= FOLDS)
+        theirs = everything.of((*asked, *others), source)
+        common = tuple(label for label in (*asked, *others) if _groups(theirs.rows, label) >= FOLDS)
         if len(common) > 1:
             theirs = theirs.of(common, source)
             answers = [_crossed(theirs, common, mask, seed) for mask in _masks()]
@@ -116,10 +118,16 @@ def _masks() -> tuple[Mask, Mask]:
     return border_mask(), np.ones((SIDE, SIDE), dtype=np.bool_)
 
 
-def _subjects(rows: Iterable[ImageRow]) -> tuple[str | None, ...]:
-    """Return all sources together, where there are several, and each source."""
+def _tasks(
+    rows: Iterable[ImageRow], labels: tuple[str, ...]
+) -> tuple[tuple[str | None, tuple[str, ...]], ...]:
+    """Return what is told apart: all labels and one pair over all sources, and each source's labels."""
     sources = sorted({row.source for row in rows})
-    return tuple(sources) if len(sources) == 1 else (None, *sources)
+    alone = tuple((source, labels) for source in sources)
+    if len(sources) == 1:
+        return alone
+    pair = ((None, PAIR),) if set(PAIR) < set(labels) else ()
+    return ((None, labels), *pair, *alone)
 
 
 def _common_labels(

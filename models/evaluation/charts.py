@@ -95,7 +95,7 @@ def draw_reliability(bins: tuple[ReliabilityBin, ...], scores: SetScores, path: 
         title=_calibration(scores),
     )
     above.grid(color="#e6e6e6", linewidth=0.6)
-    above.legend(loc="upper left", fontsize=8)
+    above.legend(loc="lower right", fontsize=8)
     below.bar(middles, _rows_of(bins), width=0.9 / len(bins), color=COLOURS[0])
     below.set(xlabel="probability of the answer", ylabel="rows", xlim=(0, 1))
     _clean(above)

@@ -162,8 +162,8 @@ def _beside(
 ) -> tuple[Estimate | None, Estimate | None]:
     """Return the border and thumbnail baselines that told the same rows' labels apart."""
     labels = {row.label for row in rows}
-    if len(question.sources) != 1:
-        return None, None
-    fitting = (b for b in baselines if b.source == question.sources[0] and set(b.labels) == labels)
+    sources = {row.source for row in rows}
+    source = next(iter(sources)) if question.sources or len(sources) == 1 else None
+    fitting = (b for b in baselines if b.source == source and set(b.labels) == labels)
     found = next(fitting, None)
     return (found.border, found.thumbnail) if found else (None, None)

@@ -1,5 +1,7 @@
 """The baseline finds what is in the border, nothing that is in the middle, and no patient twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -74,6 +76,15 @@ def test_each_source_has_a_baseline_of_its_own_and_all_together_have_one() -> No
     pixels = _pixels((*rows, *only), border=40, middle=0)
     found = border_baselines((*rows, *only), pixels, (*rows, *only), pixels, LABELS, 1)
     assert [one.source for one in found] == [None, "one", "two"]
+
+
+def test_covid_and_normal_are_also_told_apart_over_all_sources() -> None:
+    labels = ("covid19", "tuberculosis", "normal")
+    rows = tuple(
+        replace(row, label=labels[i % 3], source=("one", "two")[i % 2]) for i, row in enumerate(_rows(60))
+    )
+    found = crossed_border_baselines(rows, small_pictures(_pixels(_rows(60), border=0, middle=0)), labels, 1)
+    assert [(one.source, one.labels) for one in found[:2]] == [(None, labels), (None, ("covid19", "normal"))]
 
 
 def test_a_patient_is_never_on_both_sides_of_a_fold() -> None:
