@@ -16,7 +16,7 @@ from models.gate.thumbnails import DISGUISES, THUMBNAIL, disguised
 
 LIMIT_AT = 0.985
 """Share of validation pictures below a score's limit, and of each collection below the limit of them all."""
-MARGIN = 1.1
+MARGIN = 1.15
 """On the limit of them all: pictures of a collection that is not among the training ones lie farther out."""
 LEAST_ROWS = 20
 """Rows of a collection below which its own quantile says nothing."""
