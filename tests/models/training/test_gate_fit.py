@@ -40,7 +40,7 @@ def fit(
             workspace=Workspace(data=root, runs=tmp_path / "runs"),
             judged=network,
             shipped=network,
-            state={},  # type: ignore[typeddict-item]  nothing of the training is asked
+            state={},  # type: ignore[typeddict-item]  # nothing of the training is asked
             rows=read_manifest(root / "tiny.csv"),
             split=recipe_split(recipe, root),
             advance=lambda *_: None,
