@@ -45,10 +45,10 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting costs no CPU time
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def run(self, images: Tensor) -> Explained:
         """Return logits, pooled features and maps of images (n, 3, rows, columns) in 0..255."""
-        found = self._session.run(None, {"images": images.contiguous().numpy()})
+        found = self.session.run(None, {"images": images.contiguous().numpy()})
         logits, pooled, *maps = (torch.from_numpy(array) for array in found)
         return Explained(logits=logits, pooled=pooled, maps=tuple(maps))

@@ -4,9 +4,13 @@ Every image is squashed to a square (aspect alone would give the source of a tra
 common resolution (so would resolution), then to the network's input size, as 0..255 grey in three channels.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from monai.data.meta_obj import get_track_meta, set_track_meta
 from monai.transforms import (
     Compose,
     EnsureChannelFirst,
@@ -55,13 +59,15 @@ def prepare_grey(images: Tensor, spec: Preprocessing) -> Tensor:
 def to_common(images: Tensor, spec: Preprocessing) -> Tensor:
     """Squash grey images (n, rows, columns) to (n, common, common) by area; the cache keeps this step."""
     size = (spec.common_size, spec.common_size)
-    return _plain(Resize(size, mode="area")(_plain(images)))
+    with _without_metadata():
+        return _plain(Resize(size, mode="area")(images))
 
 
 def finish_common(images: Tensor, spec: Preprocessing) -> Tensor:
     """Bring common-size images (n, common, common) in [0, 1] to network input (n, 3, size, size)."""
-    resized = _plain(Resize((spec.input_size, spec.input_size), mode="bilinear")(images))
-    scaled = _plain(ScaleIntensityRange(0.0, 1.0, 0.0, spec.pixel_scale)(resized))
+    with _without_metadata():
+        resized = Resize((spec.input_size, spec.input_size), mode="bilinear")(images)
+        scaled = _plain(ScaleIntensityRange(0.0, 1.0, 0.0, spec.pixel_scale)(resized))
     return scaled[:, None].expand(-1, spec.channels, -1, -1)
 
 
@@ -83,8 +89,19 @@ def declared_transform(spec: Preprocessing) -> Compose:
     )
 
 
+@contextmanager
+def _without_metadata() -> Iterator[None]:
+    """Keep MONAI from tracking affines and transforms: that costs more than the transforms."""
+    before = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(before)
+
+
 def _plain(value: object) -> Tensor:
-    """Return a float32 tensor without MONAI's metadata: tracking it costs more than the transform."""
+    """Return a float32 tensor without MONAI's metadata, where another thread had it tracked."""
     tensor = EnsureType(dtype=torch.float32, track_meta=False)(value)
     assert isinstance(tensor, Tensor)  # noqa: S101  EnsureType returns one; MONAI is untyped
     return tensor

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.interface import ChestNetwork, Features, HeatMapKind
+from models.networks.interface import ChestNetwork, Features, HeatMapKind, placed
 
 
 class Head(nn.Module, ABC):
@@ -58,7 +58,7 @@ class PooledLinearHead(Head):
 
     def maps(self, last_map: Tensor) -> Tensor:
         """Return one heat map a label (n, labels, rows, columns)."""
-        return torch.einsum("kc,nchw->nkhw", self.linear.weight, last_map)
+        return placed(self.linear.weight, last_map)
 
 
 class HardSwishHead(Head):
@@ -82,7 +82,7 @@ class HardSwishHead(Head):
         """Return d logit_c / d f . f(p): pooling gives every place the same gradient."""
         before = self.project(last_map.mean((2, 3)))
         slopes = torch.einsum("kj,nj->nkj", self.linear.weight, hardswish_slope(before))
-        return torch.einsum("nkc,nchw->nkhw", slopes @ self.project.weight, last_map)
+        return placed(slopes @ self.project.weight, last_map)
 
 
 class LogitMapHead(Head):
@@ -136,7 +136,7 @@ class FlattenHead(Head):
                 torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0].sum((2, 3))
                 for k in range(logits.shape[1])
             ]
-        return torch.einsum("nkc,nchw->nkhw", torch.stack(found, dim=1), last_map)
+        return placed(torch.stack(found, dim=1), last_map)
 
 
 def hardswish_slope(t: Tensor) -> Tensor:

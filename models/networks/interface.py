@@ -86,6 +86,16 @@ class ChestNetwork(nn.Module, ABC):
         return Explained(logits=self.logits(features), pooled=features.pooled, maps=self.maps(features))
 
 
+def placed(class_weights: Tensor, features: Tensor) -> Tensor:
+    """Return W_c . f(p), (n, labels, rows, columns), for W (labels, channels) or (n, labels, channels).
+
+    A product of matrices, and no size but the batch's is left open: an exported graph runs it fastest.
+    """
+    channels, rows, columns = features.shape[1:]
+    products: Tensor = class_weights @ features.reshape(-1, channels, rows * columns)
+    return products.reshape(-1, class_weights.shape[-2], rows, columns)
+
+
 def xavier(module: nn.Module) -> None:
     """Initialise as MXNet's ``init.Xavier()`` does: layers that are added to a trunk."""
     for layer in module.modules():
