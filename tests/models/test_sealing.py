@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from models.catalog import card_named, installed, load, load_engine, load_network
 from models.classifiers import SliceClassifier
 from models.cli import app
-from models.contract import ModelCard, card_text, read_card
+from models.contract import ImageKind, ModelCard, card_text, read_card
+from models.defaults import DEFAULT_MODELS
 from models.engines import OnnxEngine, TorchEngine
 from models.errors import AnswerChanged, MustNotServe, WeightsCorrupted, WeightsMissing
 from models.golden import check_golden_prediction, golden_picture
@@ -21,7 +22,7 @@ from models.networks.registry import build_network
 from models.sealing import seal
 from models.verification import verify_whole
 
-SHIPPED_CT = "ct-resnet18-dynamic"
+SHIPPED_CT = DEFAULT_MODELS[ImageKind.CHEST_CT]
 
 
 def unsealed(folder: Path, network: str) -> ModelCard:
@@ -37,6 +38,7 @@ def unsealed(folder: Path, network: str) -> ModelCard:
         "network": network,
         "preprocessing": card.preprocessing.model_copy(update={"input_size": 64, "common_size": 64}),
         "weights_sha256": weights_digest(folder / "model.safetensors"),
+        "gate": None,
         "folder": folder,
     }
     return card.model_copy(update=changes)
