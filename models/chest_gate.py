@@ -1,4 +1,4 @@
-"""Is this a picture that the model reads? Quality, thumbnail, features and logits against the training's."""
+"""Is this a picture that the model reads? Quality, thumbnail and features against the training's."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -33,9 +33,13 @@ class Calibration:
 def fit_calibration(logits: Tensor, truth: Tensor) -> Calibration:
     """Return the temperature and offsets that make validation logits (n, labels) most likely.
 
+    Every label that occurs counts the same, however many rows it has: how often a disease is in a collection
+    says nothing of how often it will where the model serves.
     The offsets can change which label is most probable; a pull towards zero keeps them small where few rows
     speak for them (Guo et al. 2017 call it vector scaling, with one scale for all labels).
     """
+    counts = torch.bincount(truth, minlength=logits.shape[1]).clamp(min=1)
+    weights = 1 / counts[truth]
     log_temperature = torch.zeros(1, requires_grad=True)
     offsets = torch.zeros(logits.shape[1], requires_grad=True)
     optimiser = torch.optim.LBFGS([log_temperature, offsets], lr=0.1, max_iter=200)
@@ -43,7 +47,8 @@ def fit_calibration(logits: Tensor, truth: Tensor) -> Calibration:
     def closure() -> Tensor:
         optimiser.zero_grad()
         centred = offsets - offsets.mean()
-        loss = functional.cross_entropy((logits + centred) / log_temperature.exp(), truth)
+        misses = functional.cross_entropy((logits + centred) / log_temperature.exp(), truth, reduction="none")
+        loss = (misses * weights).sum() / weights.sum()
         loss = loss + PULL / len(truth) * centred.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's stub
         return loss

@@ -10,9 +10,9 @@ SCORE_NAMES = (*(score.value for score in GateScore), COMBINED)
 _PICTURES = {ImageKind.CHEST_RADIOGRAPH: "films", ImageKind.CHEST_CT: "slices"}
 _SCORES = (
     "`distance`: Mahalanobis distance of the pooled features within their main directions; `residual`: what "
-    "these directions leave; `energy`: of the logits; `template`: a thumbnail against those of training and "
-    "the same ones shown wrongly; `axis`: along the direction of the features that tells training pictures "
-    "from made outliers. Each has a limit that 98.5 % of the validation pictures keep; `combined` is the "
+    "these directions leave; `energy`: of the logits, which decides nothing; `template`: a thumbnail against "
+    "those of training and the same ones shown wrongly; `axis`: along the direction that tells features of "
+    "training pictures from those of made outliers. Each has a limit that 98.5 % keep; `combined` is the "
     "largest of them, each counted from a typical picture (0) to its limit (1)."
 )
 
@@ -23,7 +23,7 @@ def gate_text(gate: GateSettings) -> str:
     parts = [
         "## Chest gate\n",
         f"Refused are {pictures} that are too small, blank, saturated, framed or noise, and those whose "
-        f"features, logits or thumbnail lie more than {gate.most_excess:.2f} times as far out as the limits "
+        f"features or thumbnail lie more than {gate.most_excess:.2f} times as far out as the limits "
         f"{', '.join(f'{name.value} {at.limit:.4g}' for name, at in gate.limits.items())}. "
         f"{gate.validation_pass_share:.1%} of the validation {pictures} pass.\n",
     ]

@@ -14,6 +14,8 @@ from models.gate.feature_space import fit_feature_space, telling_direction
 from models.gate.statistics import GateStatistics, Scores, largest_excess
 from models.gate.thumbnails import DISGUISES, THUMBNAIL, disguised
 
+DECIDING = tuple(score for score in GateScore if score is not GateScore.ENERGY)
+"""Energy is only reported: of trained networks it told least, and put good slices in HU at its limit."""
 LIMIT_AT = 0.985
 """Share of validation pictures below a score's limit, and of each collection below the limit of them all."""
 MARGIN = 1.15
@@ -39,7 +41,7 @@ def fit_statistics(ours: Outputs, sources: Sequence[str], others: Outputs, kind:
 def choose_settings(scores: Scores, sources: Sequence[str], kind: ImageKind) -> GateSettings:
     """Choose the limits on validation pictures: of every collection 98.5 % pass all of them together."""
     weights = _source_weights(sources)
-    limits = {name: _limit(value.double().numpy(), weights) for name, value in scores.items()}
+    limits = {name: _limit(scores[name].double().numpy(), weights) for name in DECIDING}
     draft = GateSettings(kind=kind, limits=limits, validation_pass_share=0.0)
     excess = largest_excess(scores, draft).numpy()
     most = MARGIN * max(1.0, *(np.quantile(part, LIMIT_AT) for part in _by_collection(excess, sources)))

@@ -21,13 +21,15 @@ class MadeKind(Enum):
     DISC = "discs"
     GRADIENT = "gradients"
     TEXTURE = "gratings and chequers"
+    SECTION = "body sections without lung"
+    """An ellipse of soft tissue with a rim, bones and a little gas: a head or an abdomen through a lung window."""
     WEDGE = "step wedges"
     """A test object: steps of grey with round inserts."""
     LIMB = "made limbs"
     """One or two long bones in soft tissue, on black or nearly so."""
 
 
-FITTED_KINDS = (MadeKind.NOISE, MadeKind.CLOUDS, MadeKind.DISC, MadeKind.GRADIENT, MadeKind.TEXTURE)
+FITTED_KINDS = tuple(kind for kind in MadeKind if kind not in {MadeKind.WEDGE, MadeKind.LIMB})
 """The others are kept for trying the gate on what it was not fitted by."""
 
 
@@ -101,6 +103,23 @@ def _texture(draw: np.random.Generator, rows: _Picture, columns: _Picture) -> _P
     return 0.5 + 0.4 * grating
 
 
+def _section(draw: np.random.Generator, rows: _Picture, columns: _Picture) -> _Picture:
+    ground, flesh = draw.uniform(0, 0.3), draw.uniform(0.6, 0.95)
+    middle, radius = draw.uniform(0.45, 0.55, 2), draw.uniform((0.25, 0.3), (0.46, 0.49))
+    away = np.hypot((rows - middle[0]) / radius[0], (columns - middle[1]) / radius[1])
+    rim, thick = draw.uniform(0.7, 1), draw.uniform(0.03, 0.2)
+    shown = np.where(away < 1, rim, ground)
+    organs = flesh + draw.uniform(0, 0.15) * (_clouds(draw, rows, columns) - 0.5)
+    shown = np.where(away < 1 - thick, organs, shown)
+    for grey, most in ((1.0, 0.12), (draw.uniform(0, 0.3), 0.08)):  # bones, then gas
+        for _ in range(int(draw.integers(1, 7))):
+            place = middle + draw.uniform(-0.65, 0.65, 2) * radius
+            size = draw.uniform(0.01, most, 2)
+            spot = np.hypot((rows - place[0]) / size[0], (columns - place[1]) / size[1])
+            shown = np.where((spot < 1) & (away < 1), grey, shown)
+    return shown + draw.normal(0, draw.uniform(0.005, 0.03), rows.shape)
+
+
 def _wedge(draw: np.random.Generator, rows: _Picture, columns: _Picture) -> _Picture:
     steps = int(draw.integers(4, 12))
     greys = np.linspace(draw.uniform(0, 0.3), draw.uniform(0.6, 1), steps)[:: draw.choice([-1, 1])]
@@ -129,6 +148,7 @@ _PAINTS: dict[MadeKind, _Paint] = {
     MadeKind.DISC: _disc,
     MadeKind.GRADIENT: _gradient,
     MadeKind.TEXTURE: _texture,
+    MadeKind.SECTION: _section,
     MadeKind.WEDGE: _wedge,
     MadeKind.LIMB: _limb,
 }

@@ -11,13 +11,17 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_voi_lut
 
-from models.catalog import card_named, installed, load, verify
+from models.catalog import card_named, installed, load, load_engine, verify
 from models.classifiers import RadiographClassifier, SliceClassifier
-from models.contract import ModelCard
+from models.contract import ImageKind, ModelCard
+from models.defaults import DEFAULT_MODELS
+from models.evaluation.predictions import RECORDED, read_predictions
+from models.golden import check_golden_prediction
 from models.lung_field import shows_lung
 from models.model_card import markdown
 
-FILM_MODEL, SLICE_MODEL = "cxr-mobilenetv3-dynamic", "ct-resnet18-dynamic"
+FILM_MODEL = DEFAULT_MODELS[ImageKind.CHEST_RADIOGRAPH]
+SLICE_MODEL = DEFAULT_MODELS[ImageKind.CHEST_CT]
 DATA = Path(os.environ.get("DICOM_NODE_DATA_DIR") or Path(__file__).resolve().parents[3] / "shared" / "data")
 SERIES = DATA / "dicom" / "OHIF__viewer-testdata-dicomweb" / "nlst_chest_ct"
 MOST_SHIPPED_MB = 60
@@ -61,8 +65,22 @@ def test_shipped_weights_are_intact_and_their_card_is_the_manifest_s(card: Model
     assert "Research use only" in card.intended_use
 
 
-def test_both_models_ship_and_stay_small() -> None:
-    assert {card.name for card in installed()} == {FILM_MODEL, SLICE_MODEL}
+@pytest.mark.parametrize("card", installed(), ids=lambda card: card.name)
+def test_shipped_weights_have_a_graph_and_keep_their_golden_answer(card: ModelCard) -> None:
+    assert card.graph_sha256 is not None
+    verify(card)
+    check_golden_prediction(card, load_engine(card))
+
+
+@pytest.mark.parametrize("card", [c for c in installed() if c.training.validation_seen], ids=lambda c: c.name)
+def test_refitted_weights_bring_the_answers_of_the_run_that_was_judged(card: ModelCard) -> None:
+    recorded = read_predictions(card.folder / RECORDED)
+    assert len(recorded.rows) == card.training.validation_rows == card.validation.rows
+    assert recorded.labels == card.labels
+
+
+def test_the_defaults_ship_and_all_stays_small() -> None:
+    assert {FILM_MODEL, SLICE_MODEL} <= {card.name for card in installed()}
     assert sum(card.weights.stat().st_size for card in installed()) < MOST_SHIPPED_MB * 1e6
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from dicom_node.imaging.radiograph import read_radiograph
-from dicom_node.imaging.volume import read_slice
+from dicom_node.imaging.volume import CtSlice, read_slice
 from models.catalog import load
 from models.chest_gate import judge_slices
 from models.contract import FloatArray, GateVerdict, ImageKind, ModelCard
@@ -41,11 +41,8 @@ NO_FILMS = {
     "a test pattern": "vlut_04.dcm",
     "a heart by ultrasound": "JPGLosslessP14SV1_1s_1f_8b.dcm",
 }
-NO_CHEST_SLICES = {
-    "a head": "693_UNCR.dcm",
-    "a skull base": "J2K_pixelrep_mismatch.dcm",
-    "an abdomen": "explicit_VR-UN.dcm",
-}
+HEADS = {"a head": "693_UNCR.dcm", "a skull base": "J2K_pixelrep_mismatch.dcm"}
+ABDOMEN = "explicit_VR-UN.dcm"
 
 
 _OLD = pytest.param(None, marks=pytest.mark.skip("only weights 0.1.0, with the older gate, are installed"))
@@ -84,6 +81,13 @@ def _film(name: str) -> FloatArray:
     if path is None:
         pytest.skip("pydicom-data is not installed")
     return read_radiograph(pydicom.dcmread(path)).pixels
+
+
+def _slice(name: str) -> CtSlice:
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip("pydicom-data is not installed")
+    return read_slice(pydicom.dcmread(path))
 
 
 @film_models
@@ -141,12 +145,17 @@ def test_the_slices_of_a_chest_ct_that_show_lung_pass(card: ModelCard) -> None:
 
 
 @slice_models
-@pytest.mark.parametrize("name", NO_CHEST_SLICES.values(), ids=NO_CHEST_SLICES)
-def test_what_is_no_chest_slice_is_refused(card: ModelCard, name: str) -> None:
-    path = get_testdata_file(name, download=False)
-    if path is None:
-        pytest.skip("pydicom-data is not installed")
-    assert not _judge(card, _windowed(card, read_slice(pydicom.dcmread(path)).hounsfield)).passed
+@pytest.mark.parametrize("name", HEADS.values(), ids=HEADS)
+def test_a_slice_of_a_head_is_refused(card: ModelCard, name: str) -> None:
+    assert not _judge(card, _windowed(card, _slice(name).hounsfield)).passed
+
+
+@slice_models
+def test_a_slice_of_an_abdomen_does_not_get_past_lung_field_and_gate(card: ModelCard) -> None:
+    abdomen = _slice(ABDOMEN)
+    assert abdomen.spacing_mm is not None
+    lung = shows_lung(abdomen.hounsfield, abdomen.spacing_mm)
+    assert not (lung and _judge(card, _windowed(card, abdomen.hounsfield)).passed)
 
 
 @slice_models

@@ -47,10 +47,8 @@ def test_features_far_from_training_are_refused(
     assert "the model knows" in verdict.reason
 
 
-def test_logits_that_speak_for_nothing_are_refused(film_gate: ChestGate, film: Film) -> None:
-    verdict = film_gate.judge(film, torch.zeros(CHANNELS), torch.full((LABELS,), -8.0))
-    assert not verdict.passed
-    assert "energy" in verdict.reason
+def test_logits_alone_refuse_nothing(film_gate: ChestGate, film: Film) -> None:
+    assert film_gate.judge(film, torch.zeros(CHANNELS), torch.full((LABELS,), -8.0)).passed
 
 
 def test_what_is_blank_is_refused_whatever_its_features(

@@ -20,7 +20,9 @@ from tests.models.gate.made import made_film, made_outputs
 
 
 def _one_score(values: npt.NDArray[np.float64]) -> Scores:
-    return {name: torch.from_numpy(values if name is GateScore.ENERGY else 0 * values) for name in GateScore}
+    return {
+        name: torch.from_numpy(values if name is GateScore.RESIDUAL else 0 * values) for name in GateScore
+    }
 
 
 @pytest.fixture
