@@ -22,7 +22,7 @@ class MadeKind(Enum):
     GRADIENT = "gradients"
     TEXTURE = "gratings and chequers"
     SECTION = "body sections without lung"
-    """An ellipse of soft tissue with a rim, bones and a little gas: a head or an abdomen through a lung window."""
+    """An ellipse of soft tissue with rim, bones and gas: a head or an abdomen in a lung window."""
     WEDGE = "step wedges"
     """A test object: steps of grey with round inserts."""
     LIMB = "made limbs"
