@@ -17,12 +17,15 @@ from models.gate.thumbnails import DISGUISES, THUMBNAIL, disguised
 DECIDING = tuple(score for score in GateScore if score is not GateScore.ENERGY)
 """Energy is only reported: of trained networks it told least, and put good slices in HU at its limit."""
 LIMIT_AT = 0.985
-"""Share of validation pictures below a score's limit, and of each collection below the limit of them all."""
+"""Share of validation pictures below a score's limit."""
+COLLECTION_AT = 0.98
+"""Share of each collection below the limit of all scores together, before the margin."""
 MARGIN = 1.15
 """On the limit of them all: pictures of a collection that is not among the training ones lie farther out."""
 LEAST_ROWS = 20
 """Rows of a collection below which its own quantile says nothing."""
 
+_DISGUISED_EVERY = 4
 Values = npt.NDArray[np.float64]
 
 
@@ -31,7 +34,7 @@ def fit_statistics(ours: Outputs, sources: Sequence[str], others: Outputs, kind:
     weights = torch.from_numpy(_source_weights(sources))
     mean = (weights.float()[:, None, None] * ours.thumbnails).sum(0)
     return GateStatistics(
-        template=_template(ours.thumbnails, weights, kind),
+        template=_template(ours.thumbnails, weights, others.thumbnails, kind),
         typical=mean / mean.square().sum().sqrt(),
         space=fit_feature_space(ours.pooled, weights),
         axis=telling_direction(ours.pooled, weights, others.pooled),
@@ -39,12 +42,12 @@ def fit_statistics(ours: Outputs, sources: Sequence[str], others: Outputs, kind:
 
 
 def choose_settings(scores: Scores, sources: Sequence[str], kind: ImageKind) -> GateSettings:
-    """Choose the limits on validation pictures: of every collection 98.5 % pass all of them together."""
+    """Choose the limits on validation pictures: of every collection 98 % pass all of them together."""
     weights = _source_weights(sources)
     limits = {name: _limit(scores[name].double().numpy(), weights) for name in DECIDING}
     draft = GateSettings(kind=kind, limits=limits, validation_pass_share=0.0)
     excess = largest_excess(scores, draft).numpy()
-    most = MARGIN * max(1.0, *(np.quantile(part, LIMIT_AT) for part in _by_collection(excess, sources)))
+    most = MARGIN * max(1.0, *(np.quantile(part, COLLECTION_AT) for part in _by_collection(excess, sources)))
     return draft.model_copy(
         update={
             "most_excess": round(float(most), 4),
@@ -84,10 +87,11 @@ def pass_shares(passed: npt.NDArray[np.bool_], sources: Sequence[str]) -> dict[s
     }
 
 
-def _template(standardised: Tensor, weights: Tensor, kind: ImageKind) -> Tensor:
-    """Return the (32, 32) pattern along which right thumbnails lie higher than the same ones in disguise."""
-    wrong = torch.cat([disguised(standardised, way, white=0.0) for way in DISGUISES[kind]])
-    direction = -telling_direction(standardised.flatten(1), weights, wrong.flatten(1))
+def _template(standardised: Tensor, weights: Tensor, others: Tensor, kind: ImageKind) -> Tensor:
+    """Return the (32, 32) pattern along which right thumbnails lie higher than disguised and made ones."""
+    some = standardised[::_DISGUISED_EVERY]
+    wrong = [disguised(some, way, white=0.0) for way in DISGUISES[kind]]
+    direction = -telling_direction(standardised.flatten(1), weights, torch.cat([*wrong, others]).flatten(1))
     return (direction / direction.square().sum().sqrt()).reshape(THUMBNAIL, THUMBNAIL)
 
 
