@@ -22,6 +22,7 @@ class TorchEngine:
     """A network in torch, on ``cpu`` or ``cuda:N``."""
 
     def __init__(self, network: ChestNetwork, device: str) -> None:
+        torch.backends.cudnn.allow_tf32 = False  # a GPU would round convolutions to ten bits
         self._device = device
         self._network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
 

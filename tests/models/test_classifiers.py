@@ -13,7 +13,7 @@ from models.contract import ImageKind
 from models.defaults import DEFAULT_MODELS
 from models.engines import TorchEngine
 from models.networks.baselines import Baseline
-from models.networks.heads import PooledLinearHead
+from models.networks.heads import FlattenHead, PooledLinearHead
 from models.networks.interface import Explained
 from models.networks.normalisation import Norm
 
@@ -62,6 +62,14 @@ def test_a_key_slice_has_the_heat_map_that_it_has_alone(engine: CountingEngine) 
     for place, index in enumerate(study.key_slices):
         alone = classifier.classify(SLICES[index : index + 1])
         assert np.allclose(study.saliency[place], alone.saliency[0], atol=1e-4)
+
+
+def test_a_network_whose_maps_need_a_backward_pass_classifies_too() -> None:
+    head = FlattenHead(nn.Sequential(nn.Linear(8 * 49, 6), nn.ReLU(), nn.Linear(6, len(CARD.labels))))
+    network = Baseline(nn.Conv2d(3, 8, 7, 8), head, Norm.UNIT)
+    study = SliceClassifier(card=CARD, engine=TorchEngine(network, "cpu")).classify(SLICES[:3])
+    assert study.slice_probabilities.shape == (3, len(CARD.labels))
+    assert study.evidence_by_scale[0] != 0
 
 
 def test_maps_of_what_can_no_longer_be_a_key_slice_are_dropped() -> None:
