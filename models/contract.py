@@ -14,6 +14,8 @@ from models.errors import ManifestInvalid
 from models.preprocessing_spec import Preprocessing
 
 FloatArray = npt.NDArray[np.float32]
+COMBINED = "combined"
+"""Of the gate's scores: the one that lies farthest out."""
 RESEARCH_USE = "Research use only. Not a medical device; no clinical decision may rest on its output."
 
 

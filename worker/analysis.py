@@ -126,6 +126,8 @@ def _read_film(tools: Tools, task: Task, classifier: RadiographClassifier) -> Ma
 def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
     slices = _slices_with_lung(tools.decoders, task.paths)
     prediction = classifier.classify(np.stack([piece.hounsfield for piece in slices]))
+    if prediction.gate and not prediction.gate.passed:
+        raise NotApplicable(f"the slices do not look like a chest CT: {prediction.gate.reason}")
     findings = findings_from(prediction.probabilities, task.card)
     context = _context(
         tools, task, findings, sources=task.selection.headers, explained=prediction.explained_label

@@ -1,6 +1,7 @@
 """Decoded pictures at the common resolution, as one memory-mapped array outside the repository."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def cached_pixels(
     path = cache / f"grey-{_content_key(rows, spec)}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         shape = (len(rows), spec.common_size, spec.common_size)
         array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         for index, row in enumerate(rows):

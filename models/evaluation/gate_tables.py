@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from models.contract import GateScore, GateSettings, ImageKind, OutlierFamily, PassShare
+from models.contract import COMBINED, GateScore, GateSettings, ImageKind, OutlierFamily, PassShare
 from models.evaluation.tables import MISSING, table
 
-COMBINED = "combined"
 SCORE_NAMES = (*(score.value for score in GateScore), COMBINED)
 _PICTURES = {ImageKind.CHEST_RADIOGRAPH: "films", ImageKind.CHEST_CT: "slices"}
 _SCORES = (

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.contract import GateScore, GateSettings, OutlierFamily
+from models.contract import COMBINED, GateScore, GateSettings, OutlierFamily
 from models.evaluation.ranking import Ranking
 from models.gate.fitting import Values, passes
 from models.gate.statistics import Scores, largest_excess
-
-COMBINED = "combined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,9 @@ def start_from_imagenet(network: ChestNetwork) -> None:
     Raises
     ------
     WeightsMissing
-        The weights' package is not installed, or the network stands on another trunk.
+        The weights' package is not installed, or the trunk is another one.
+    UnknownModel
+        The network does not stand on a named backbone.
     """
     match network:
         case EnhancedNetwork():

@@ -28,7 +28,6 @@ _SLICE_LIMITS = (
     "was chosen on single slices, because no labelled whole volumes were available.",
     "sars-cov-2-ct-soares has no patient identifiers: its groups are blocks of neighbouring "
     "files and a patient may be on both sides of the split, which flatters its figures.",
-    "There are no external rows: performance on another hospital's scanner is unknown.",
     "Several sources state no licence or a non-commercial one; the weights are for research only.",
 )
 _BEGINNINGS = {

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
@@ -156,6 +157,21 @@ def test_a_ct_with_impossible_geometry_is_not_analysed(
     analysis = only_analysis(desk.tools.resources)
     assert analysis.state is AnalysisState.NOT_APPLICABLE
     assert because in analysis.reason
+
+
+def test_slices_that_look_like_no_chest_ct_are_refused_by_their_pixels(desk: AnalysisDesk) -> None:
+    series = synthetic.ct_series(slices=5, size=256)
+    for dataset in series:  # a box with two holes, which shows lung on both sides for all that is measured
+        stored = np.full((256, 256), 24, dtype=np.uint16)
+        stored[30:226, 16:240] = 1024
+        stored[68:188, 42:108] = stored[68:188, 148:214] = 174
+        dataset.PixelData = stored.tobytes()
+
+    desk.analyze(rung_analysis(desk.tools.resources, series))
+
+    analysis = only_analysis(desk.tools.resources)
+    assert analysis.state is AnalysisState.NOT_APPLICABLE
+    assert "do not look like a chest CT" in analysis.reason
 
 
 def test_what_the_choice_of_images_rests_on_stands_in_the_report(desk: AnalysisDesk) -> None:

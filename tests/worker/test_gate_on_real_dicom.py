@@ -45,12 +45,10 @@ HEADS = {"a head": "693_UNCR.dcm", "a skull base": "J2K_pixelrep_mismatch.dcm"}
 ABDOMEN = "explicit_VR-UN.dcm"
 
 
-_OLD = pytest.param(None, marks=pytest.mark.skip("only weights 0.1.0, with the older gate, are installed"))
-
-
 def _for_each(kind: ImageKind) -> pytest.MarkDecorator:
     cards = [card for card in installed() if card.kind is kind and card.gate and card.gate.families]
-    return pytest.mark.parametrize("card", cards or [_OLD], ids=lambda card: card.name if card else "none")
+    assert cards, f"no installed model of {kind.value} has a gate that was tried"
+    return pytest.mark.parametrize("card", cards, ids=lambda card: card.name)
 
 
 film_models = _for_each(ImageKind.CHEST_RADIOGRAPH)
