@@ -135,13 +135,13 @@ def _borders(cards: Sequence[ModelCard]) -> list[str]:
 
 def _made(card: ModelCard) -> str:
     training = card.training
-    seen = (
-        " The figures are of a run that never saw the validation rows; the shipped weights went on with them."
-        if training.validation_seen
-        else ""
-    )
+    train = f"`dicom-node models train {card.name}`"
+    seen = ""
+    if training.validation_seen:
+        train += f", `dicom-node models train {card.name} --refit`"
+        seen = " The figures are of the first run; the shipped weights went on with the validation rows too."
     return (
-        f"- `dicom-node models train {card.name}`, then `dicom-node models export {card.name}`: "
+        f"- {train}, then `dicom-node models export {card.name}`: "
         f"{training.epochs:g} epochs, {training.hours:g} h on {training.device}, seed {training.seed}, "
         f"{training.date}, code {training.code_commit[:12]}, `{training.manifest}` SHA-256 "
         f"{training.manifest_sha256[:12]}….{seen}"
