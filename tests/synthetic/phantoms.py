@@ -28,26 +28,36 @@ def limb_film_pixels(rows: int, columns: int, seed: int) -> Grey:
 
 
 def chest_ct_pixels(size: int, field_mm: float, height: float, seed: int) -> Hounsfield:
-    """An axial chest in HU: body, two lungs with vessels, spine, heart, air outside.
+    """An axial chest in HU: body with fat and ribs, two lungs with vessels, spine, heart, air outside.
 
     ``height`` runs from 0 (below the lungs) to 1 (above them); the lungs are largest in the middle.
+    Like enough to a chest for the slice model's gate, which wants fat, ribs and tapering vessels.
     """
     y, x = _unit_grid(size, size) * (field_mm / 2)
     generator = np.random.default_rng([seed, round(height * 1000)])
     hounsfield = np.full((size, size), -1000.0)
-    body = _ellipse(y, x, 0, 0, 110, 160) > 0
-    hounsfield[body] = 40
+    hounsfield[_ellipse(y, x, 0, 0, 110, 160) > 0] = -100
+    hounsfield[_ellipse(y, x, 0, 0, 98, 146) > 0] = 40
     spread = np.sqrt(max(0.0, 1 - (2 * height - 1) ** 2))
     for side in (-1, 1):
         lung = _ellipse(y, x, -5, side * 75, 80 * spread + 1e-3, 55 * spread + 1e-3) > 0
-        hounsfield[lung] = -830
-        for _ in range(12):
-            across, down = side * generator.uniform(35, 115), generator.uniform(-60, 50)
-            vessel = _ellipse(y, x, down, across, 3, 3) > 0
-            hounsfield[lung & vessel] = 30
+        hounsfield[lung] = -850
+        for _ in range(30):
+            hounsfield[lung & _vessel(y, x, side, generator)] = generator.uniform(-300, 40)
     hounsfield[_ellipse(y, x, -25, 15, 45, 40) > 0] = 50
     hounsfield[_ellipse(y, x, 70, 0, 22, 20) > 0] = 400
+    for angle in np.linspace(0.15, 2 * np.pi + 0.15, 14, endpoint=False):
+        hounsfield[_ellipse(y, x, 92 * np.sin(angle), 139 * np.cos(angle), 5, 7) > 0] = 500
     return _noisy(hounsfield, generator)
+
+
+def _vessel(y: Grey, x: Grey, side: int, generator: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Where one vessel runs: thick at the hilum, thin outwards, across or along the slice."""
+    angle, away = generator.uniform(0, 2 * np.pi), generator.uniform(0, 1) ** 0.7
+    across, down = side * (45 + 75 * away * abs(np.cos(angle))), 72 * away * np.sin(angle)
+    thick = 1.2 + 5 * (1 - away) ** 2
+    length = thick * generator.uniform(1, 3)
+    return _ellipse(y, x, down, across, generator.choice([thick, length]), length) > 0
 
 
 def head_ct_pixels(size: int, field_mm: float, height: float, seed: int) -> Hounsfield:
