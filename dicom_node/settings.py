@@ -134,6 +134,9 @@ class Settings(BaseSettings):
         timedelta(seconds=10), description="Silence after the last instance when no release comes"
     )
 
+    routes: Path | None = Field(
+        None, description="TOML file of destinations and rules; unset: all results go to `destinations`"
+    )
     destinations: Destinations = Field(
         (), description="Where results go: AE@host:port, comma separated; empty: results stay in the node"
     )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from dicom_node import routing
 from dicom_node.database import analyses, jobs, studies
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
 from dicom_node.errors import DicomNodeError, LeaseLost, NotApplicable, Temporary, UnreadablePixels
+from dicom_node.routing import choices
 from worker.analysis import Tools, analyze_study, inputs_of
 from worker.lease_keeper import kept_alive
 from worker.loaded_models import LoadedModels
@@ -74,7 +74,7 @@ class AnalysisDesk:
                     session,
                     held,
                     result,
-                    destinations=routing.destinations_for(resources.settings),
+                    destinations=choices.destinations_for(resources.settings),
                     actor=actor,
                     now=resources.database.now(session),
                 )

@@ -11,9 +11,9 @@ from dicom_node.database import audit_trail, jobs
 from dicom_node.database.statements import insert_or_ignore, locked
 from dicom_node.database.tables import analyses, deliveries, studies
 from dicom_node.domain.audit import Action, AuditEvent
-from dicom_node.domain.delivery import Delivery, DeliveryState
+from dicom_node.domain.delivery import Delivery, DeliveryContent, DeliveryState, Proof
 from dicom_node.domain.finding import AnalysisState
-from dicom_node.domain.identifiers import AnalysisId, DeliveryId, derived_uuid
+from dicom_node.domain.identifiers import AnalysisId, DeliveryId, StudyInstanceUID, derived_uuid
 from dicom_node.domain.job import Lease, Queue
 from dicom_node.domain.study import StudyState
 from dicom_node.errors import StateConflict
@@ -26,11 +26,15 @@ def request_delivery(
 ) -> DeliveryId:
     """Enter a Delivery and its job; the same Analysis and Destination again is the same Delivery."""
     delivery_id = DeliveryId(derived_uuid("delivery", str(analysis_id), destination))
+    study_id = session.execute(
+        sa.select(analyses.c.study_id).where(analyses.c.id == analysis_id)
+    ).scalar_one()
     is_new = insert_or_ignore(
         session,
         deliveries,
         {
             "id": delivery_id,
+            "study_id": study_id,
             "analysis_id": analysis_id,
             "destination": destination,
             "state": DeliveryState.PENDING.value,
@@ -38,9 +42,6 @@ def request_delivery(
         },
     )
     if is_new:
-        study_id = session.execute(
-            sa.select(analyses.c.study_id).where(analyses.c.id == analysis_id)
-        ).scalar_one()
         jobs.open_job(session, Queue.DELIVERY, delivery_id, study_id=study_id, priority=priority, now=now)
         _audit(session, Action.DELIVERY_REQUESTED, delivery_id, "worker", now)
     return delivery_id
@@ -48,15 +49,13 @@ def request_delivery(
 
 def find_delivery(session: Session, delivery_id: DeliveryId) -> Delivery:
     """Return the Delivery; raises ``NoResultFound`` when there is none."""
-    return _delivery_of(session.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one())
+    return _delivery_of(session.execute(_SELECT.where(deliveries.c.id == delivery_id)).one())
 
 
 def deliveries_of(session: Session, analysis_ids: Iterable[AnalysisId]) -> list[Delivery]:
     """Return the Deliveries of the Analyses, by Destination."""
     rows = session.execute(
-        sa.select(deliveries)
-        .where(deliveries.c.analysis_id.in_(list(analysis_ids)))
-        .order_by(deliveries.c.destination)
+        _SELECT.where(deliveries.c.analysis_id.in_(list(analysis_ids))).order_by(deliveries.c.destination)
     )
     return [_delivery_of(row) for row in rows]
 
@@ -130,8 +129,7 @@ def close_study_when_settled(session: Session, study_id: int, *, now: datetime) 
     session.execute(locked(session, sa.select(studies.c.id).where(studies.c.id == study_id)))
     open_analyses = sa.exists().where(analyses.c.study_id == study_id, analyses.c.state.in_(_OPEN_ANALYSES))
     open_deliveries = sa.exists().where(
-        analyses.c.study_id == study_id,
-        deliveries.c.analysis_id == analyses.c.id,
+        deliveries.c.study_id == study_id,
         deliveries.c.state == DeliveryState.PENDING.value,
     )
     row = session.execute(
@@ -155,6 +153,9 @@ def close_study_when_settled(session: Session, study_id: int, *, now: datetime) 
         audit_trail.record(session, [event], at=now)
 
 
+_SELECT = sa.select(deliveries, studies.c.study_instance_uid).join(
+    studies, studies.c.id == deliveries.c.study_id
+)
 _CLOSING = {
     DeliveryState.DELIVERED: Action.DELIVERY_DELIVERED,
     DeliveryState.REFUSED: Action.DELIVERY_REFUSED,
@@ -185,24 +186,26 @@ def _move(session: Session, delivery_id: DeliveryId, after: DeliveryState, **val
 
 def _study_id(session: Session, delivery_id: DeliveryId) -> int:
     return int(
-        session.execute(
-            sa.select(analyses.c.study_id)
-            .join(deliveries, deliveries.c.analysis_id == analyses.c.id)
-            .where(deliveries.c.id == delivery_id)
-        ).scalar_one()
+        session.execute(sa.select(deliveries.c.study_id).where(deliveries.c.id == delivery_id)).scalar_one()
     )
 
 
 def _delivery_of(row: sa.Row[Any]) -> Delivery:
     return Delivery(
         delivery_id=DeliveryId(row.id),
-        analysis_id=AnalysisId(row.analysis_id),
+        study_instance_uid=StudyInstanceUID(row.study_instance_uid),
+        content=DeliveryContent(row.content),
+        analysis_id=None if row.analysis_id is None else AnalysisId(row.analysis_id),
         destination=row.destination,
         state=DeliveryState(row.state),
+        proof=Proof(row.proof),
+        deidentify=row.deidentify,
         attempts=row.attempts,
+        resends=row.resends,
         last_answer=row.last_answer,
         created_at=row.created_at,
         delivered_at=row.delivered_at,
+        verified_at=row.verified_at,
     )
 
 
@@ -221,8 +224,7 @@ def _audit(
             studies.c.study_instance_uid,
             studies.c.patient_id,
         )
-        .join(analyses, analyses.c.id == deliveries.c.analysis_id)
-        .join(studies, studies.c.id == analyses.c.study_id)
+        .join(studies, studies.c.id == deliveries.c.study_id)
         .where(deliveries.c.id == delivery_id)
     ).one()
     event = AuditEvent(

@@ -97,6 +97,7 @@ series = sa.Table(
     _text("series_number", 16),
     _text("series_description"),
     _text("body_part_examined", 16),
+    sa.Column("header", sa.JSON),
     sa.UniqueConstraint("study_id", "series_instance_uid"),
 )
 
@@ -147,6 +148,7 @@ analyses = sa.Table(
     sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False),
     sa.Column("model_id", sa.ForeignKey("models.id"), nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("mode", sa.String(8), nullable=False, server_default="active"),
     *_state("analyses", "REQUESTED", "RUNNING", "COMPLETED", "NOT_APPLICABLE", "FAILED"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("input_digest", sa.String(64), nullable=False, server_default=""),
@@ -185,14 +187,95 @@ deliveries = sa.Table(
     "deliveries",
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("analysis_id", sa.ForeignKey("analyses.id"), nullable=False),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False, index=True),
+    sa.Column("analysis_id", sa.ForeignKey("analyses.id")),
+    sa.Column("content", sa.String(16), nullable=False, server_default="RESULTS"),
     sa.Column("destination", sa.String(300), nullable=False),
     *_state("deliveries", "PENDING", "DELIVERED", "VERIFIED", "REFUSED", "EXHAUSTED"),
+    sa.Column("proof", sa.String(16), nullable=False, server_default="none"),
+    sa.Column("deidentify", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("resends", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_answer", sa.Text, nullable=False, server_default=""),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("delivered_at", UTCDateTime),
+    sa.Column("verified_at", UTCDateTime),
     sa.UniqueConstraint("analysis_id", "destination"),
+)
+
+delivery_instances = sa.Table(
+    "delivery_instances",
+    metadata,
+    sa.Column("delivery_id", sa.ForeignKey("deliveries.id"), primary_key=True),
+    sa.Column("sop_instance_uid", sa.String(64), primary_key=True),
+    _uid("sop_class_uid"),
+    sa.Column("path", sa.String(255), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    *_state("delivery_instances", "PENDING", "ACCEPTED", "VERIFIED", "REFUSED"),
+    _text("form", 128),
+    sa.Column("status", sa.Integer),
+    sa.Column("answer", sa.Text, nullable=False, server_default=""),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("accepted_at", UTCDateTime),
+    sa.Column("verified_at", UTCDateTime),
+)
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    sa.Column("transaction_uid", sa.String(64), primary_key=True),
+    sa.Column("delivery_id", sa.ForeignKey("deliveries.id"), nullable=False, index=True),
+    sa.Column("requested_at", UTCDateTime, nullable=False),
+    sa.Column("answered_at", UTCDateTime),
+    sa.Column("answer", sa.JSON),
+)
+
+destination_health = sa.Table(
+    "destination_health",
+    metadata,
+    sa.Column("destination", sa.String(300), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("open_until", UTCDateTime),
+    sa.Column("last_answer", sa.Text, nullable=False, server_default=""),
+    sa.Column("updated_at", UTCDateTime, nullable=False),
+)
+
+rule_sets = sa.Table(
+    "rule_sets",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("source", sa.String(300), nullable=False),
+    sa.Column("activated_at", UTCDateTime, nullable=False),
+    sa.Column("activated_by", sa.String(64), nullable=False),
+)
+
+routing_decisions = sa.Table(
+    "routing_decisions",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False, index=True),
+    sa.Column("rule_set_sha256", sa.String(64), nullable=False),
+    sa.Column("decided_at", UTCDateTime, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("decision", sa.JSON, nullable=False),
+    sa.Column("released_at", UTCDateTime),
+)
+
+deployments = sa.Table(
+    "deployments",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("rule", sa.String(64), nullable=False),
+    sa.Column("model_name", sa.String(64), nullable=False),
+    sa.Column("model_version", sa.String(32), nullable=False),
+    sa.Column("mode", sa.String(8), nullable=False),
+    sa.Column("share", sa.Float, nullable=False, server_default="1"),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("changed_at", UTCDateTime, nullable=False),
+    sa.Column("changed_by", sa.String(64), nullable=False),
+    sa.Index("ix_deployments_model_name_id", "model_name", "id"),
 )
 
 _READY = sa.text("state = 'READY'")
@@ -206,6 +289,7 @@ jobs = sa.Table(
     sa.Column("subject_id", sa.Uuid, nullable=False),
     sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False, index=True),
     *_state("jobs", "READY", "QUEUED", "RUNNING", "DONE", "DEAD"),
+    _text("lane", 300),
     sa.Column("priority", sa.SmallInteger, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lost_leases", sa.Integer, nullable=False, server_default="0"),

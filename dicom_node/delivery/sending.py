@@ -69,8 +69,10 @@ def _send(resources: Resources, delivery: Delivery) -> str:
     raise DestinationUnreachable(told)
 
 
-def _paths(resources: Resources, analysis_id: AnalysisId) -> list[Path]:
+def _paths(resources: Resources, analysis_id: AnalysisId | None) -> list[Path]:
     """Return the files in the order of sending: what a report refers to comes before the report."""
+    if analysis_id is None:
+        return []
     with resources.database.read() as session:
         made = analyses.outputs_of(session, analysis_id)
     ordered = sorted(made, key=lambda output: output.role.value)

@@ -10,7 +10,7 @@ from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.identifiers import StudyInstanceUID
 from dicom_node.resources import Resources
-from dicom_node.routing import models_for
+from dicom_node.routing.choices import models_for
 
 _BATCH = 20
 

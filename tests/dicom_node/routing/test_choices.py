@@ -3,7 +3,7 @@
 import pytest
 
 from dicom_node.domain.finding import ModelIdentity
-from dicom_node.routing import destinations_for, models_for
+from dicom_node.routing.choices import destinations_for, models_for
 from dicom_node.settings import Settings
 
 CXR = ModelIdentity(name="cxr", version="1.0.0", weights_sha256="a" * 64)

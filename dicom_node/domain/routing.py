@@ -1,0 +1,110 @@
+"""Routing: what is known of a study when it is complete, and what the rules decide for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from dicom_node.domain.finding import ModelIdentity
+from dicom_node.domain.identifiers import StudyInstanceUID
+
+
+class ModelMode(Enum):
+    """How a model takes part in reading."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    """It reads, and what it says never leaves the database."""
+    CANARY = "canary"
+    """ACTIVE for a share of the studies, chosen by their Study Instance UID; SHADOW for the others."""
+    ACTIVE = "active"
+
+
+class RuleAction(Enum):
+    """What becomes of a study that a rule takes."""
+
+    READ = "read"
+    HOLD = "hold"
+    """Nothing until a person releases it."""
+    DROP = "drop"
+    """Kept, and neither read nor forwarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesFacts:
+    """What rules may ask of a series: the header of the first of its Instances that came."""
+
+    series_instance_uid: str
+    sop_class_uids: frozenset[str]
+    header: Mapping[str, tuple[str, ...]]
+    """DICOM keyword to its values as text; sequences, bulk data and long texts are left out."""
+
+    @property
+    def modality(self) -> str:
+        """Modality (0008,0060), empty when absent."""
+        return next(iter(self.header.get("Modality", ())), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """Everything that a routing decision depends on, besides the rules: the same facts, the same decision."""
+
+    study_instance_uid: StudyInstanceUID
+    calling_ae_titles: frozenset[str]
+    completed_at: datetime
+    series: tuple[SeriesFacts, ...]
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Modalities of all series."""
+        return frozenset(series.modality for series in self.series)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """A model that is to read a study, and whether what it says may leave."""
+
+    model: ModelIdentity
+    mode: ModelMode
+    """ACTIVE or SHADOW: a canary's share is decided by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the rules say of one study."""
+
+    rules: tuple[str, ...]
+    """Names of the rules that took it, in their order; ``default`` when none did."""
+    action: RuleAction = RuleAction.READ
+    models: tuple[ModelChoice, ...] = ()
+    destinations: tuple[str, ...] = ()
+    """Names of the Destinations that results go to."""
+    forward: tuple[str, ...] = ()
+    """Names of the Destinations that the original Instances go to."""
+    priority: int | None = None
+    """0 most urgent, 9 least; None leaves it as it is."""
+    deidentify: bool = False
+    """Whatever leaves is de-identified (PS3.15 Annex E, Basic Application Level Confidentiality Profile)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseVerdict:
+    """One clause of a rule, compared with what the study has."""
+
+    clause: str
+    wanted: str
+    found: tuple[str, ...]
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleVerdict:
+    """A rule with every clause compared; it holds when all of them do."""
+
+    rule: str
+    clauses: tuple[ClauseVerdict, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rule takes the study."""
+        return all(clause.holds for clause in self.clauses)
