@@ -50,7 +50,7 @@ def _adamw(*, until: float, size: int, rate: float, last_rate: float) -> Phase:
 
 
 _FROM_NOTHING = (
-    Phase(until=0.6, size=160, optimiser=Optimiser.ADAMW, rate=2e-3, last_rate=1e-3, weight_decay=0.03),
+    Phase(until=0.7, size=128, optimiser=Optimiser.ADAMW, rate=2e-3, last_rate=1e-3, weight_decay=0.03),
     Phase(until=0.97, size=224, optimiser=Optimiser.ADAMW, rate=1e-3, last_rate=1e-5, weight_decay=0.03),
     Phase(until=1.0, size=224, optimiser=Optimiser.SGD, rate=0.01, last_rate=1e-4),
 )
@@ -95,7 +95,7 @@ _SLICES = replace(
 )
 
 _FILMS_FROM_NOTHING = replace(_FILMS, phases=_FROM_NOTHING, epochs=16, start=Start.RANDOM)
-_SLICES_FROM_NOTHING = replace(_SLICES, phases=_FROM_NOTHING, epochs=30, start=Start.RANDOM)
+_SLICES_FROM_NOTHING = replace(_SLICES, phases=_FROM_NOTHING, epochs=20, start=Start.RANDOM)
 
 _ALL = (
     replace(_FILMS, name="cxr-efficientnet-dspp-cid", network="dspp_cid_tf_efficientnet_lite0"),
