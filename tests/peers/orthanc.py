@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -34,29 +36,36 @@ _CONFIGURATION = {
 
 
 class Orthanc:
-    """An empty Orthanc; a context manager."""
+    """An empty Orthanc; a context manager. It can be killed and started again with what it had stored.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    configuration
+        Replaces or adds to what Orthanc is configured with (its own words: ``StableAge``, ``LuaScripts``).
+    """
+
+    def __init__(self, configuration: Mapping[str, object] | None = None) -> None:
         self._program = require("Orthanc")
+        self._configuration = {**_CONFIGURATION, **(configuration or {})}
         self._running = ExitStack()
         self._private: PrivateProcess | None = None
+        self._folder = Path()
+        self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        folder = Path(tempfile.mkdtemp(prefix="dn-orthanc-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="dn-orthanc-"))
         with ExitStack() as starting:
-            starting.callback(shutil.rmtree, folder, ignore_errors=True)
-            configuration = folder / "orthanc.json"
-            stored = {"StorageDirectory": str(folder / "stored"), "IndexDirectory": str(folder / "stored")}
-            configuration.write_text(json.dumps({**_CONFIGURATION, **stored}))
-            log = folder / "log"
+            starting.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            stored = {name: str(self._folder / "stored") for name in ("StorageDirectory", "IndexDirectory")}
+            (self._folder / "orthanc.json").write_text(json.dumps({**self._configuration, **stored}))
+            # The namespace outlives Orthanc, so that the one that is started again has the same address.
             self._private = starting.enter_context(
                 in_private_network(
-                    [self._program, configuration],
-                    log=log,
-                    environment={**os.environ, "TCP_NODELAY": "1"},  # DCMTK's, else 40 ms a message
+                    [require("sleep"), "infinity"], log=self._folder / "network", environment=os.environ
                 )
             )
-            self._wait_until_it_answers(log)
+            starting.callback(self.kill)
+            self.start()
             self._running = starting.pop_all()
         return self
 
@@ -65,13 +74,42 @@ class Orthanc:
     ) -> None:
         self._running.close()
 
+    def start(self) -> None:
+        """Start it in its namespace and return when it answers."""
+        inside = (f"--net=/proc/{self._link.process.pid}/ns/net", require("setpriv"), "--pdeathsig", "KILL")
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [require("nsenter"), *inside, self._program, self._folder / "orthanc.json"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "TCP_NODELAY": "1"},  # DCMTK's, else 40 ms a message
+            )
+        self._wait_until_it_answers()
+
+    def kill(self) -> None:
+        """End it as a crash does; the file system keeps what it had stored."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    def cut(self) -> None:
+        """Pull the network cable: packets are lost in both directions, and nobody is told."""
+        self._link.set_link("down")
+
+    def mend(self) -> None:
+        """Plug the cable in again."""
+        self._link.set_link("up")
+
     @property
     def destination(self) -> Destination:
         return Destination(ae_title=AETitle("ORTHANC"), host=self._link.its_address, port=_DICOM_PORT)
 
     @property
     def pid(self) -> int:
-        return self._link.process.pid
+        assert self._server is not None, "not started"
+        return self._server.pid
 
     @property
     def our_address(self) -> str:
@@ -114,13 +152,15 @@ class Orthanc:
         assert self._private is not None, "not started"
         return self._private
 
-    def _wait_until_it_answers(self, log: Path) -> None:
+    def _wait_until_it_answers(self) -> None:
+        assert self._server is not None
         deadline = time.monotonic() + 60
         while True:
             try:
                 self.rest("/system")
                 return
             except (urllib.error.URLError, OSError) as error:
-                if self._link.process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"Orthanc did not start:\n{log.read_text()[-3000:]}") from error
+                if self._server.poll() is not None or time.monotonic() > deadline:
+                    said = (self._folder / "log").read_text()[-3000:]
+                    raise AssertionError(f"Orthanc did not start:\n{said}") from error
             time.sleep(0.02)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tests.peers.programs import require, unavailable
 
@@ -23,6 +24,11 @@ class PrivateProcess:
     our_address: str
     """Where the program reaches servers of ours that bind to it."""
     its_address: str
+
+    def set_link(self, state: Literal["up", "down"]) -> None:
+        """Cut or mend the link at the program's end."""
+        inside = ("nsenter", f"--net=/proc/{self.process.pid}/ns/net")
+        _ip("link", "set", "peer0", state, before=inside)
 
 
 @contextmanager

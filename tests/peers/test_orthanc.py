@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dicom_node.dimse import split_file_meta
 from dicom_node.domain.identifiers import AETitle
+from dicom_node.errors import DestinationUnreachable
 from dicom_node.scu import echo, send_instances
 from tests.peers.orthanc import Orthanc
 from tests.peers.pacs import Pacs
@@ -56,6 +58,28 @@ def test_it_sends_what_it_has_to_an_scp_of_ours(orthanc: Orthanc, tmp_path: Path
 def test_it_is_in_a_network_of_its_own(orthanc: Orthanc) -> None:
     theirs, ours = (Path(f"/proc/{process}/ns/net").readlink() for process in (orthanc.pid, "self"))
     assert theirs != ours
+
+
+def test_killed_and_started_again_it_has_what_it_had(tmp_path: Path) -> None:
+    film = studies.chest_film(study=33)
+    with Orthanc() as running:
+        send_instances(studies.write_all([film], tmp_path), running.destination, calling_ae_title=US)
+        running.kill()
+        with pytest.raises(DestinationUnreachable):
+            echo(running.destination, calling_ae_title=US)
+        running.start()
+        assert echo(running.destination, calling_ae_title=US).accepted
+        assert len(running.instances()) == 1
+
+
+def test_a_cut_network_answers_nothing_until_it_is_mended(orthanc: Orthanc) -> None:
+    orthanc.cut()
+    try:
+        with pytest.raises(DestinationUnreachable):
+            echo(orthanc.destination, calling_ae_title=US, timeout=timedelta(seconds=0.5))
+    finally:
+        orthanc.mend()
+    assert echo(orthanc.destination, calling_ae_title=US).accepted
 
 
 def test_nothing_of_it_is_left(tmp_path: Path) -> None:
