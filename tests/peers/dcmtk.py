@@ -37,22 +37,36 @@ class StoreScp:
             ae_title=AETitle(ae_title), host="127.0.0.1", port=self._listener.getsockname()[1]
         )
         self._served: list[subprocess.Popen[bytes]] = []
-        self._thread = threading.Thread(target=self._serve)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.go_down()
+
+    def go_down(self) -> None:
+        """End every ``storescp`` where it is, and refuse connections from now on."""
+        if self._thread is None:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self._thread = None
         self._listener.close()
         for process in self._served:
             process.kill()
             process.wait()
+        self._served.clear()
+
+    def come_up(self) -> None:
+        """Take connections again, on the port that it had."""
+        self._listener = socket.create_server(("127.0.0.1", self.destination.port))
+        self.__enter__()
 
     @property
     def files(self) -> list[Path]:

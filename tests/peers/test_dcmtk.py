@@ -72,3 +72,12 @@ def test_storescp_is_reached_on_loopback_alone(films: list[Path], tmp_path: Path
             if connection.status == psutil.CONN_LISTEN
         ]
         assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", peer.destination.port)]
+
+
+def test_storescp_goes_down_and_comes_back_on_the_same_port(films: list[Path], tmp_path: Path) -> None:
+    with StoreScp(tmp_path / "received") as peer:
+        peer.go_down()
+        assert echoscu(peer.destination).returncode != 0
+        peer.come_up()
+        assert dcmsend(films, peer.destination).returncode == 0
+        assert len(peer.files) == len(films)
