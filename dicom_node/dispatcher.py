@@ -13,8 +13,9 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 from dicom_node import readiness
-from dicom_node.database import analyses, completion, deliveries, jobs
+from dicom_node.database import analyses, completion, delivery_steps, jobs
 from dicom_node.database.jobs import ReapedJob
+from dicom_node.database.waiting_jobs import take_back_rings
 from dicom_node.domain.identifiers import AnalysisId, DeliveryId, JobId
 from dicom_node.domain.job import JobState, Queue
 from dicom_node.errors import BrokerUnavailable, OutOfResources, StateConflict
@@ -41,6 +42,8 @@ class _Ahead:
     now: datetime
     completion: datetime | None
     job: datetime | None
+    later_job: datetime | None
+    """The first that is not due yet: those that are due may wait for room in their lane."""
 
 
 class Dispatcher:
@@ -85,6 +88,7 @@ class Dispatcher:
                 now=database.now(session),
                 completion=completion.next_completion(session),
                 job=jobs.next_due(session),
+                later_job=jobs.next_due_after(session, database.now(session)),
             )
 
     def _seconds_until(self, ahead: _Ahead) -> float:
@@ -94,8 +98,8 @@ class Dispatcher:
             until = min(until, max(self._broker_retry_at - time.monotonic(), 0.0))
         if ahead.completion is not None and not self._held_back:
             until = min(until, max((ahead.completion - ahead.now).total_seconds(), _SHORTEST_WAIT_S))
-        if ahead.job is not None and ahead.job > ahead.now:
-            until = min(until, (ahead.job - ahead.now).total_seconds())
+        if ahead.later_job is not None:
+            until = min(until, max((ahead.later_job - ahead.now).total_seconds(), _SHORTEST_WAIT_S))
         return until
 
     def _close_studies(self) -> None:
@@ -133,7 +137,7 @@ class Dispatcher:
         logger.warning("broker unavailable", extra={"again_in_s": self._broker_backoff.total_seconds()})
         database = self._resources.database
         with database.begin() as session:
-            jobs.take_back_rings(session, job_ids, reason="broker unavailable", now=database.now(session))
+            take_back_rings(session, job_ids, reason="broker unavailable", now=database.now(session))
 
     def _reap(self) -> None:
         database, settings = self._resources.database, self._resources.settings
@@ -162,7 +166,9 @@ def _close_dead(session: Session, job: ReapedJob, now: datetime) -> None:
                     session, AnalysisId(job.subject_id), reason=reason, actor="dispatcher", now=now
                 )
             case Queue.DELIVERY:
-                deliveries.exhaust_dead_delivery(session, DeliveryId(job.subject_id), reason=reason, now=now)
+                delivery_steps.exhaust_dead_delivery(
+                    session, DeliveryId(job.subject_id), reason=reason, now=now
+                )
             case _:
                 assert_never(job.queue)
     except StateConflict:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from dicom_node.database import analyses, jobs, studies
+from dicom_node.domain.delivery import Order
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
@@ -74,7 +75,9 @@ class AnalysisDesk:
                     session,
                     held,
                     result,
-                    destinations=choices.destinations_for(resources.settings),
+                    destinations=tuple(
+                        Order(destination=name) for name in choices.destinations_for(resources.settings)
+                    ),
                     actor=actor,
                     now=resources.database.now(session),
                 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from dicom_node.database import deliveries, jobs
+from dicom_node.database import delivery_steps, jobs
 from dicom_node.delivery.sending import deliver
 from dicom_node.domain.delivery import Delivery
 from dicom_node.domain.identifiers import JobId
@@ -40,4 +40,4 @@ class DeliveryDesk:
             )
             if held is None:
                 return None
-            return held, deliveries.start_delivery(session, held, actor=f"worker:{self.slot}", now=now)
+            return held, delivery_steps.start_delivery(session, held, actor=f"worker:{self.slot}", now=now)

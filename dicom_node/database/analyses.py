@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from dicom_node.database import audit_trail, jobs
 from dicom_node.database.deliveries import close_study_when_settled, request_delivery
+from dicom_node.database.jobs import NewJob
 from dicom_node.database.statements import insert_or_ignore
 from dicom_node.database.tables import analyses, findings, models, outputs, studies
 from dicom_node.domain.audit import Action, AuditEvent
+from dicom_node.domain.delivery import Order
 from dicom_node.domain.finding import (
     Analysis,
     AnalysisState,
@@ -73,7 +75,8 @@ def request_analysis(
         },
     )
     if is_new:
-        jobs.open_job(session, Queue.ANALYSIS, analysis_id, study_id=study.id, priority=priority, now=now)
+        job = NewJob(queue=Queue.ANALYSIS, subject_id=analysis_id, study_id=study.id, priority=priority)
+        jobs.open_job(session, job, now=now)
         _audit(session, Action.ANALYSIS_REQUESTED, analysis_id, "dispatcher", now)
     return analysis_id
 
@@ -128,7 +131,7 @@ def complete_analysis(
     held: Lease,
     result: ReadingResult,
     *,
-    destinations: tuple[str, ...],
+    destinations: tuple[Order, ...],
     actor: str,
     now: datetime,
 ) -> None:
@@ -166,8 +169,8 @@ def complete_analysis(
         now,
         detail={"top": top.condition.value, "probability": round(top.probability, 4)},
     )
-    for destination in destinations:
-        request_delivery(session, analysis_id, destination, priority=result.priority, now=now)
+    for order in destinations:
+        request_delivery(session, analysis_id, order, priority=result.priority, now=now)
     close_study_when_settled(session, study_id, now=now)
 
 

@@ -1,17 +1,21 @@
 """Jobs: the database is the queue. Claim, renew, settle, give back, reap."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dicom_node.database import audit_trail
+from dicom_node.database import lanes
+from dicom_node.database.destination_health import take_probe
+from dicom_node.database.job_events import record_jobs
 from dicom_node.database.statements import insert_or_ignore, locked_free
-from dicom_node.database.tables import jobs, studies
-from dicom_node.domain.audit import Action, AuditEvent
+from dicom_node.database.tables import destination_health, jobs
+from dicom_node.database.waiting_jobs import take_back_rings
+from dicom_node.domain.audit import Action
 from dicom_node.domain.identifiers import JobId, derived_uuid
 from dicom_node.domain.job import JobState, Lease, Queue
 from dicom_node.errors import LeaseLost
@@ -28,21 +32,31 @@ class ReapedJob:
     is_now: JobState
 
 
-def open_job(
-    session: Session, queue: Queue, subject_id: uuid.UUID, *, study_id: int, priority: int, now: datetime
-) -> JobId:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """Something that is to be done as soon as its turn has come."""
+
+    queue: Queue
+    subject_id: uuid.UUID
+    study_id: int
+    priority: int
+    lane: str = ""
+
+
+def open_job(session: Session, job: NewJob, *, now: datetime) -> JobId:
     """Enter a READY job in the transaction of the fact that makes it due; a second one is the first."""
-    job_id = JobId(derived_uuid("job", queue.value, str(subject_id)))
+    job_id = JobId(derived_uuid("job", job.queue.value, str(job.subject_id)))
     insert_or_ignore(
         session,
         jobs,
         {
             "id": job_id,
-            "queue": queue.value,
-            "subject_id": subject_id,
-            "study_id": study_id,
+            "queue": job.queue.value,
+            "subject_id": job.subject_id,
+            "study_id": job.study_id,
+            "lane": job.lane,
             "state": JobState.READY.value,
-            "priority": priority,
+            "priority": job.priority,
             "not_before": now,
             "created_at": now,
         },
@@ -50,9 +64,17 @@ def open_job(
     return job_id
 
 
-def mark_queued(session: Session, queue: Queue, *, window: int, now: datetime) -> list[JobId]:
+def mark_queued(
+    session: Session,
+    queue: Queue,
+    *,
+    window: int,
+    now: datetime,
+    concurrency: Mapping[str, int] = MappingProxyType({}),
+) -> list[JobId]:
     """Move the most urgent READY jobs to QUEUED, so that at most ``window`` are rung and unclaimed.
 
+    A lane has no more jobs rung or running than ``concurrency`` says, and none while its breaker is open.
     The caller commits first and rings then: a ring that is lost costs a delay, never a job.
     """
     waiting = session.execute(
@@ -62,43 +84,23 @@ def mark_queued(session: Session, queue: Queue, *, window: int, now: datetime) -
     ).scalar_one()
     if waiting >= window:
         return []
-    ready = session.execute(
-        locked_free(
-            session,
-            sa.select(jobs.c.id)
-            .where(
-                jobs.c.queue == queue.value, jobs.c.state == JobState.READY.value, jobs.c.not_before <= now
-            )
-            .order_by(jobs.c.priority, jobs.c.created_at)
-            .limit(window - waiting),
-        )
-    ).scalars()
-    job_ids = [JobId(job_id) for job_id in ready]
+    job_ids = lanes.most_urgent(session, queue, limit=window - waiting, concurrency=concurrency, now=now)
     if job_ids:
         session.execute(
             sa.update(jobs).where(jobs.c.id.in_(job_ids)).values(state=JobState.QUEUED.value, queued_at=now)
         )
-        _audit(session, Action.JOB_QUEUED, job_ids, "dispatcher", now)
+        record_jobs(session, Action.JOB_QUEUED, job_ids, "dispatcher", now)
     return job_ids
-
-
-def take_back_rings(session: Session, job_ids: Iterable[JobId], *, reason: str, now: datetime) -> None:
-    """Move jobs whose ring did not get out back to READY; one that was claimed meanwhile is left alone."""
-    rows = session.execute(
-        sa.update(jobs)
-        .where(jobs.c.id.in_(list(job_ids)), jobs.c.state == JobState.QUEUED.value)
-        .values(state=JobState.READY.value)
-        .returning(jobs.c.id)
-    )
-    taken_back = [JobId(row.id) for row in rows]
-    _audit(session, Action.JOB_REAPED, taken_back, "dispatcher", now, detail={"reason": reason})
 
 
 def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now: datetime) -> Lease | None:
     """Take the job; None when someone else has it, it waits for its time or is settled: an old message.
 
-    A lease that ran out and was not reaped yet may be taken over; it counts as lost.
+    A lease that ran out and was not reaped yet may be taken over; it counts as lost. While the breaker of its
+    lane is open no job is taken, and afterwards one at a time.
     """
+    if not _may_enter(session, job_id, lease=lease, now=now):
+        return None
     token = uuid.uuid4()
     row = session.execute(
         sa.update(jobs)
@@ -118,7 +120,7 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
             token=token,
             lease_until=now + lease,
         )
-        .returning(jobs.c.queue, jobs.c.attempt, jobs.c.subject_id)
+        .returning(jobs.c.queue, jobs.c.lane, jobs.c.attempt, jobs.c.subject_id)
     ).first()
     if row is None:
         return None
@@ -126,6 +128,7 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
         job_id=job_id,
         queue=Queue(row.queue),
         token=token,
+        lane=row.lane,
         attempt=row.attempt,
         lease_until=now + lease,
         subject_id=row.subject_id,
@@ -165,7 +168,7 @@ def give_back(session: Session, held: Lease, *, not_before: datetime, error: str
         error=error[:2000],
     ):
         raise LeaseLost(f"job {held.job_id} is held by another worker")
-    _audit(
+    record_jobs(
         session,
         Action.JOB_RETRIED,
         [held.job_id],
@@ -175,13 +178,35 @@ def give_back(session: Session, held: Lease, *, not_before: datetime, error: str
     )
 
 
+def put_off(session: Session, held: Lease, *, not_before: datetime, until: str, now: datetime) -> None:
+    """Move the job to READY for its next step: nothing failed, it waits; raises :class:`LeaseLost`."""
+    if not _update_held(
+        session,
+        held,
+        state=JobState.READY.value,
+        token=None,
+        lost_leases=0,
+        not_before=not_before,
+        error="",
+    ):
+        raise LeaseLost(f"job {held.job_id} is held by another worker")
+    detail: dict[str, str | int | float | None] = {"until": until, "not_before": not_before.isoformat()}
+    record_jobs(session, Action.JOB_PUT_OFF, [held.job_id], "worker", now, detail=detail)
+
+
+def check_held(session: Session, held: Lease) -> None:
+    """Raise :class:`LeaseLost` unless the job is still ours; it stays so until the transaction ends."""
+    if not _update_held(session, held, owner=jobs.c.owner):
+        raise LeaseLost(f"job {held.job_id} is held by another worker")
+
+
 def bury(session: Session, held: Lease, *, error: str, now: datetime) -> None:
     """Move the job to DEAD: trying again would give the same answer; raises :class:`LeaseLost`."""
     if not _update_held(
         session, held, state=JobState.DEAD.value, token=None, done_at=now, error=error[:2000]
     ):
         raise LeaseLost(f"job {held.job_id} is held by another worker")
-    _audit(session, Action.JOB_DEAD, [held.job_id], "worker", now)
+    record_jobs(session, Action.JOB_DEAD, [held.job_id], "worker", now)
 
 
 def release_owner(session: Session, owner: str, *, now: datetime) -> list[JobId]:
@@ -196,7 +221,7 @@ def release_owner(session: Session, owner: str, *, now: datetime) -> list[JobId]
         .returning(jobs.c.id)
     )
     job_ids = [JobId(row.id) for row in rows]
-    _audit(session, Action.JOB_RELEASED, job_ids, f"worker:{owner}"[:64], now)
+    record_jobs(session, Action.JOB_RELEASED, job_ids, f"worker:{owner}"[:64], now)
     return job_ids
 
 
@@ -225,7 +250,7 @@ def reap(
             .where(jobs.c.id == row.id)
             .values(state=is_now.value, token=None, lost_leases=lost, not_before=now)
         )
-        _audit(
+        record_jobs(
             session,
             Action.JOB_DEAD if is_now is JobState.DEAD else Action.JOB_REAPED,
             [JobId(row.id)],
@@ -246,11 +271,13 @@ def reap(
 
 
 def next_due(session: Session) -> datetime | None:
-    """Return when the next READY job may be rung; None when there is none."""
-    due: datetime | None = session.execute(
-        sa.select(sa.func.min(jobs.c.not_before)).where(jobs.c.state == JobState.READY.value)
-    ).scalar_one()
-    return due
+    """Return when the next READY job may be rung, given the breaker of its lane; None when there is none."""
+    return _earliest(session, sa.true())
+
+
+def next_due_after(session: Session, now: datetime) -> datetime | None:
+    """Return the same of the jobs that are not due yet: those that are may wait for room in their lane."""
+    return _earliest(session, lanes.due_at() > now)
 
 
 def oldest_ring(session: Session, queue: Queue) -> datetime | None:
@@ -273,6 +300,25 @@ def counts(session: Session) -> dict[tuple[Queue, JobState], int]:
     return {(Queue(row.queue), JobState(row.state)): row.number for row in rows}
 
 
+def _earliest(session: Session, which: sa.ColumnElement[bool]) -> datetime | None:
+    return session.execute(
+        sa.select(sa.func.min(lanes.due_at()))
+        .select_from(jobs.outerjoin(destination_health, destination_health.c.destination == jobs.c.lane))
+        .where(jobs.c.state == JobState.READY.value, which)
+    ).scalar_one()
+
+
+def _may_enter(session: Session, job_id: JobId, *, lease: timedelta, now: datetime) -> bool:
+    """Tell whether the breaker of the job's lane lets it through; a rung job that is not goes back."""
+    lane = session.execute(
+        sa.select(jobs.c.lane).where(jobs.c.id == job_id, jobs.c.lane.in_(lanes.closed_lanes()))
+    ).scalar_one_or_none()
+    if lane is None or take_probe(session, lane, within=lease, now=now):
+        return True
+    take_back_rings(session, [job_id], reason="the Destination cannot be reached", now=now)
+    return False
+
+
 def _update_held(session: Session, held: Lease, **values: object) -> bool:
     row = session.execute(
         sa.update(jobs)
@@ -285,33 +331,3 @@ def _update_held(session: Session, held: Lease, **values: object) -> bool:
         .returning(jobs.c.id)
     ).first()
     return row is not None
-
-
-def _audit(
-    session: Session,
-    action: Action,
-    job_ids: Iterable[JobId],
-    actor: str,
-    now: datetime,
-    detail: dict[str, str | int | float | None] | None = None,
-) -> None:
-    wanted = list(job_ids)
-    if not wanted:
-        return
-    rows = session.execute(
-        sa.select(jobs.c.id, jobs.c.queue, studies.c.study_instance_uid, studies.c.patient_id)
-        .join(studies, studies.c.id == jobs.c.study_id)
-        .where(jobs.c.id.in_(wanted))
-    )
-    events = [
-        AuditEvent(
-            action=action,
-            actor=actor,
-            study_instance_uid=row.study_instance_uid,
-            patient_id=row.patient_id,
-            subject=str(row.id),
-            detail={"queue": row.queue, **(detail or {})},
-        )
-        for row in rows
-    ]
-    audit_trail.record(session, events, at=now)

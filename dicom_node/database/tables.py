@@ -198,6 +198,7 @@ deliveries = sa.Table(
     sa.Column("resends", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_answer", sa.Text, nullable=False, server_default=""),
     sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("pending_since", UTCDateTime, nullable=False),
     sa.Column("delivered_at", UTCDateTime),
     sa.Column("verified_at", UTCDateTime),
     sa.UniqueConstraint("analysis_id", "destination"),
@@ -236,6 +237,7 @@ destination_health = sa.Table(
     sa.Column("destination", sa.String(300), primary_key=True),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("open_until", UTCDateTime),
+    sa.Column("probe_until", UTCDateTime),
     sa.Column("last_answer", sa.Text, nullable=False, server_default=""),
     sa.Column("updated_at", UTCDateTime, nullable=False),
 )
@@ -303,7 +305,13 @@ jobs = sa.Table(
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("queue", "subject_id"),
     sa.Index(
-        "ix_jobs_ready", "queue", "priority", "created_at", sqlite_where=_READY, postgresql_where=_READY
+        "ix_jobs_ready",
+        "queue",
+        "lane",
+        "priority",
+        "created_at",
+        sqlite_where=_READY,
+        postgresql_where=_READY,
     ),
     sa.Index("ix_jobs_held", "state", "queue", sqlite_where=_HELD, postgresql_where=_HELD),
 )

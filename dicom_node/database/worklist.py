@@ -42,17 +42,15 @@ def worklist_items(session: Session, query: WorklistQuery) -> list[WorklistItem]
         statement = statement.where(studies.c.state.in_([state.value for state in query.states]))
     found = [study_of(row) for row in session.execute(statement)]
     said = analyses_of(session, [study.study_instance_uid for study in found])
-    sent = deliveries_of(session, [analysis.analysis_id for analysis in said])
-    items = []
-    for study in found:
-        own = tuple(a for a in said if a.study_instance_uid == study.study_instance_uid)
-        own_ids = {analysis.analysis_id for analysis in own}
-        items.append(
-            WorklistItem(
-                study=study, analyses=own, deliveries=tuple(d for d in sent if d.analysis_id in own_ids)
-            )
+    sent = deliveries_of(session, [study.study_instance_uid for study in found])
+    return [
+        WorklistItem(
+            study=study,
+            analyses=tuple(one for one in said if one.study_instance_uid == study.study_instance_uid),
+            deliveries=tuple(one for one in sent if one.study_instance_uid == study.study_instance_uid),
         )
-    return items
+        for study in found
+    ]
 
 
 def study_counts(session: Session) -> dict[StudyState, int]:

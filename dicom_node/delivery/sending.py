@@ -1,13 +1,12 @@
 """One delivery job: send the Analysis' instances, settle what the Destination answered."""
 
 import logging
-import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from dicom_node import scu
-from dicom_node.database import analyses, deliveries
-from dicom_node.domain.delivery import Delivery
+from dicom_node.database import analyses, delivery_steps
+from dicom_node.domain.delivery import Delivery, Patience
 from dicom_node.domain.identifiers import AETitle, AnalysisId
 from dicom_node.domain.job import Lease
 from dicom_node.errors import ArchiveCorrupted, DeliveryRefused, DestinationUnreachable
@@ -35,24 +34,27 @@ def deliver(resources: Resources, held: Lease, delivery: Delivery, *, actor: str
     except DeliveryRefused as error:
         with resources.database.begin() as session:
             now = resources.database.now(session)
-            deliveries.settle_refused(session, held, answer=str(error), actor=actor, now=now)
+            delivery_steps.settle_refused(session, held, answer=str(error), actor=actor, now=now)
         logger.warning("delivery refused", extra={"delivery": str(delivery.delivery_id)})
     except ArchiveCorrupted as error:
         with resources.database.begin() as session:
             now = resources.database.now(session)
-            deliveries.settle_exhausted(session, held, answer=str(error), actor=actor, now=now)
+            delivery_steps.settle_exhausted(session, held, answer=str(error), actor=actor, now=now)
         logger.critical("result bytes are gone or changed", extra={"delivery": str(delivery.delivery_id)})
     else:
         with resources.database.begin() as session:
             now = resources.database.now(session)
-            deliveries.settle_delivered(session, held, answer=answer, actor=actor, now=now)
+            delivery_steps.settle_delivered(session, held, answer=answer, actor=actor, now=now)
         logger.info("delivered", extra={"delivery": str(delivery.delivery_id)})
 
 
 def backoff(settings: Settings, attempts: int) -> timedelta:
     """Return how long to wait after so many failed attempts: doubling, bounded, with a tenth of jitter."""
-    doubled = settings.delivery_first_backoff * float(2 ** min(attempts - 1, 20))
-    return min(doubled, settings.delivery_longest_backoff) * random.uniform(0.9, 1.1)
+    return Patience(
+        first=settings.delivery_first_backoff,
+        longest=settings.delivery_longest_backoff,
+        give_up_after=settings.delivery_give_up_after,
+    ).wait(attempts)
 
 
 def _send(resources: Resources, delivery: Delivery) -> str:
@@ -84,10 +86,10 @@ def _try_later(resources: Resources, held: Lease, delivery: Delivery, *, answer:
     with resources.database.begin() as session:
         now: datetime = resources.database.now(session)
         if now - delivery.created_at >= settings.delivery_give_up_after:
-            deliveries.settle_exhausted(session, held, answer=answer, actor=actor, now=now)
+            delivery_steps.settle_exhausted(session, held, answer=answer, actor=actor, now=now)
             return
         not_before = now + backoff(settings, delivery.attempts)
-        deliveries.postpone_delivery(
+        delivery_steps.postpone_delivery(
             session, held, not_before=not_before, answer=answer, actor=actor, now=now
         )
     logger.warning(

@@ -28,15 +28,24 @@ class Action(Enum):
     ANALYSIS_FAILED = "analysis.failed"
     JOB_QUEUED = "job.queued"
     JOB_RETRIED = "job.retried"
+    JOB_PUT_OFF = "job.put_off"
     JOB_REAPED = "job.reaped"
     JOB_RELEASED = "job.released"
     JOB_DEAD = "job.dead"
+    JOB_REVIVED = "job.revived"
     DELIVERY_REQUESTED = "delivery.requested"
     DELIVERY_STARTED = "delivery.started"
     DELIVERY_POSTPONED = "delivery.postponed"
     DELIVERY_DELIVERED = "delivery.delivered"
+    DELIVERY_VERIFIED = "delivery.verified"
+    DELIVERY_LOST = "delivery.lost"
     DELIVERY_REFUSED = "delivery.refused"
     DELIVERY_EXHAUSTED = "delivery.exhausted"
+    DELIVERY_REPLAYED = "delivery.replayed"
+    COMMITMENT_REQUESTED = "commitment.requested"
+    COMMITMENT_ANSWERED = "commitment.answered"
+    DESTINATION_SUSPENDED = "destination.suspended"
+    DESTINATION_RESUMED = "destination.resumed"
 
 
 _MINOR = {
@@ -45,6 +54,8 @@ _MINOR = {
     "job.retried",
     "job.released",
     "delivery.postponed",
+    "delivery.lost",
+    "destination.suspended",
     "study.amended",
 }
 _SERIOUS = {

@@ -1,7 +1,9 @@
 """Deliveries: Instances on their way to one Destination, and the proof that they arrived."""
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from dicom_node.domain.identifiers import AETitle, AnalysisId, DeliveryId, StudyInstanceUID
@@ -76,6 +78,29 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """That something is to go to a Destination, and in what shape."""
+
+    destination: str
+    """Its name in the routes, or ``AE@host:port`` where there are none."""
+    deidentify: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait between two attempts, and until the last."""
+
+    first: timedelta
+    longest: timedelta
+    give_up_after: timedelta
+
+    def wait(self, failures: int) -> timedelta:
+        """Return the wait after so many failures in a row: doubling, bounded, with a tenth of jitter."""
+        doubled = self.first * float(2 ** min(max(failures, 1) - 1, 20))
+        return min(doubled, self.longest) * random.uniform(0.9, 1.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One Analysis' results, or a study's original Instances, to one Destination."""
 
@@ -95,8 +120,15 @@ class Delivery:
     last_answer: str
     """What the Destination last said, in words."""
     created_at: datetime
+    pending_since: datetime
+    """When it last became due from the beginning: requested, lost and sent again, or replayed by a person."""
     delivered_at: datetime | None
     verified_at: datetime | None
+
+    @property
+    def awaits_proof(self) -> bool:
+        """Whether everything was accepted and the Destination is still to show that it kept it."""
+        return self.state is DeliveryState.DELIVERED and self.proof is not Proof.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +148,48 @@ class OutboxInstance:
     status: int | None
     answer: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceAnswer:
+    """What came of sending one Instance of a Delivery, or of asking for its proof."""
+
+    sop_instance_uid: str
+    state: InstanceState
+    """PENDING: not accepted now, but may be later."""
+    form: str = ""
+    status: int | None = None
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationHealth:
+    """The circuit breaker of one Destination; it is open while nothing is tried there."""
+
+    destination: str
+    failures: int
+    """In a row."""
+    open_until: datetime | None
+    """None: closed. Past: one job at a time probes."""
+    probe_until: datetime | None
+    """Somebody probes until then at the latest."""
+    last_answer: str
+    updated_at: datetime
+
+    def may_be_probed(self, now: datetime) -> bool:
+        """Whether it has been left alone for long enough, and nobody is trying it."""
+        rested = self.open_until is not None and self.open_until <= now
+        return rested and (self.probe_until is None or self.probe_until <= now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """A request for storage commitment (PS3.4 J.3.2), and what the Destination reported."""
+
+    transaction_uid: str
+    delivery_id: DeliveryId
+    requested_at: datetime
+    answered_at: datetime | None
+    committed: frozenset[str]
+    failed: Mapping[str, int]
+    """SOP Instance UIDs and the Failure Reason (0008,1197) of each."""

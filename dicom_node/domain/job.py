@@ -15,6 +15,10 @@ class Queue(Enum):
     DELIVERY = "delivery"
 
 
+SHADOW_LANE = "(shadow)"
+"""Lane of the analysis jobs of models in shadow: none of them is rung while another analysis job waits."""
+
+
 class JobState(Enum):
     """How far along a job is."""
 
@@ -41,6 +45,8 @@ class Lease:
     job_id: JobId
     queue: Queue
     token: UUID
+    lane: str
+    """The name of the Destination of a delivery job."""
     attempt: int
     """1 on the first try."""
     lease_until: datetime

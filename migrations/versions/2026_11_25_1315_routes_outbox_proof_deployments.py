@@ -16,6 +16,7 @@ depends_on = None
 _FILL = (
     "UPDATE deliveries SET study_id ="
     " (SELECT study_id FROM analyses WHERE analyses.id = deliveries.analysis_id)",
+    "UPDATE deliveries SET pending_since = created_at",
     "UPDATE jobs SET lane = (SELECT destination FROM deliveries WHERE deliveries.id = jobs.subject_id)"
     " WHERE queue = 'delivery'",
     "INSERT INTO delivery_instances"
@@ -54,6 +55,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         sa.Column("destination", sa.String(length=300), nullable=False),
         sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probe_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_answer", sa.Text(), server_default="", nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("destination", name=op.f("pk_destination_health")),
@@ -128,6 +130,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("lane", sa.String(length=300), server_default="", nullable=False))
+    _index_ready_jobs("queue", "lane", "priority", "created_at")
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("study_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite")))
@@ -137,6 +140,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         batch_op.add_column(sa.Column("proof", sa.String(length=16), server_default="none", nullable=False))
         batch_op.add_column(sa.Column("deidentify", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column("resends", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("pending_since", sa.DateTime(timezone=True)))
         batch_op.add_column(sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.alter_column("analysis_id", existing_type=sa.Uuid(), nullable=True)
 
@@ -146,6 +150,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         batch_op.alter_column(
             "study_id", existing_type=sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         )
+        batch_op.alter_column("pending_since", existing_type=sa.DateTime(timezone=True), nullable=False)
         batch_op.create_index(batch_op.f("ix_deliveries_study_id"), ["study_id"], unique=False)
         batch_op.create_foreign_key(
             batch_op.f("fk_deliveries_study_id_studies"), "studies", ["study_id"], ["id"]
@@ -159,6 +164,7 @@ def downgrade() -> None:
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.drop_column("header")
 
+    _index_ready_jobs("queue", "priority", "created_at")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_column("lane")
 
@@ -174,6 +180,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_deliveries_study_id"))
         batch_op.alter_column("analysis_id", existing_type=sa.Uuid(), nullable=False)
         batch_op.drop_column("verified_at")
+        batch_op.drop_column("pending_since")
         batch_op.drop_column("resends")
         batch_op.drop_column("deidentify")
         batch_op.drop_column("proof")
@@ -193,3 +200,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_deployments_model_name_id")
 
     op.drop_table("deployments")
+
+
+def _index_ready_jobs(*columns: str) -> None:
+    """Make the index anew: the most urgent job is looked for lane by lane."""
+    ready = sa.text("state = 'READY'")
+    op.drop_index("ix_jobs_ready", "jobs", sqlite_where=ready, postgresql_where=ready)
+    op.create_index("ix_jobs_ready", "jobs", list(columns), sqlite_where=ready, postgresql_where=ready)

@@ -10,6 +10,7 @@ from dicom_node.database.analyses import ReadingResult
 from dicom_node.database.engine import Database
 from dicom_node.database.model_register import RegisteredModel
 from dicom_node.database.studies import ArchivedFile, Recorded, Sender
+from dicom_node.domain.delivery import Order
 from dicom_node.domain.finding import Condition, Finding, ModelIdentity, Output, OutputRole, Presence
 from dicom_node.domain.identifiers import (
     AnalysisId,
@@ -185,7 +186,7 @@ def finish(
             session,
             held,
             reading(held, priority=priority),
-            destinations=destinations,
+            destinations=tuple(Order(destination=name) for name in destinations),
             actor="worker:slot-0",
             now=now,
         )

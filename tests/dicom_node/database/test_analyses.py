@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dicom_node.database import analyses, audit_trail, deliveries, jobs, studies
+from dicom_node.database import analyses, audit_trail, deliveries, delivery_steps, jobs, studies
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.engine import Database
 from dicom_node.domain.audit import Action, RecordedEvent
@@ -68,7 +68,7 @@ def close_not_applicable(database: Database, held: Lease) -> None:
 
 def settle_delivered(database: Database, held: Lease) -> None:
     with database.begin() as session:
-        deliveries.settle_delivered(session, held, answer="2 accepted", actor="worker:slot-0", now=NOON)
+        delivery_steps.settle_delivered(session, held, answer="2 accepted", actor="worker:slot-0", now=NOON)
 
 
 # One analysis
@@ -111,7 +111,7 @@ def test_a_finished_analysis_can_be_read_back(database: Database) -> None:
     with database.read() as session:
         analysis = analyses.find_analysis(session, analysis_id)
         outputs = analyses.outputs_of(session, analysis_id)
-        sent = deliveries.deliveries_of(session, [analysis_id])
+        sent = deliveries.deliveries_of(session, [study_uid()])
         study = studies.find_study(session, UID)
     assert analysis.state is AnalysisState.COMPLETED
     assert analysis.model == CXR
@@ -186,9 +186,9 @@ def test_a_worker_that_died_before_it_started_the_analysis_can_fail_it_too(datab
 def test_a_delivery_counts_its_attempts_and_keeps_the_answer(database: Database) -> None:
     (held,) = deliver(database, PACS)
     with database.begin() as session:
-        assert deliveries.start_delivery(session, held, actor="worker:slot-0", now=NOON).attempts == 1
+        assert delivery_steps.start_delivery(session, held, actor="worker:slot-0", now=NOON).attempts == 1
     with database.begin() as session:
-        deliveries.postpone_delivery(
+        delivery_steps.postpone_delivery(
             session, held, not_before=LATER, answer="no association", actor="worker:slot-0", now=NOON
         )
     with database.read() as session:
@@ -210,8 +210,8 @@ def test_an_accepted_delivery_is_delivered_and_the_study_done(database: Database
 @pytest.mark.parametrize(
     ("settle", "state", "action"),
     [
-        (deliveries.settle_refused, DeliveryState.REFUSED, Action.DELIVERY_REFUSED),
-        (deliveries.settle_exhausted, DeliveryState.EXHAUSTED, Action.DELIVERY_EXHAUSTED),
+        (delivery_steps.settle_refused, DeliveryState.REFUSED, Action.DELIVERY_REFUSED),
+        (delivery_steps.settle_exhausted, DeliveryState.EXHAUSTED, Action.DELIVERY_EXHAUSTED),
     ],
 )
 def test_a_delivery_that_failed_for_good_buries_its_job_and_is_seen(
@@ -231,7 +231,7 @@ def test_a_delivery_whose_job_is_dead_is_exhausted(database: Database) -> None:
     (held,) = deliver(database, PACS)
     with database.begin() as session:
         (reaped,) = jobs.reap(session, ring_timeout=LEASE, maximum_attempts=1, now=LATER)
-        deliveries.exhaust_dead_delivery(
+        delivery_steps.exhaust_dead_delivery(
             session, DeliveryId(reaped.subject_id), reason="lost too often", now=LATER
         )
     with database.read() as session:
@@ -243,7 +243,7 @@ def test_a_delivered_delivery_cannot_be_settled_otherwise(database: Database) ->
     (held,) = deliver(database, PACS)
     settle_delivered(database, held)
     with pytest.raises(StateConflict), database.begin() as session:
-        deliveries.exhaust_dead_delivery(session, DeliveryId(held.subject_id), reason="", now=LATER)
+        delivery_steps.exhaust_dead_delivery(session, DeliveryId(held.subject_id), reason="", now=LATER)
 
 
 # When a study is done
@@ -295,8 +295,8 @@ def test_two_deliveries_that_settle_at_the_same_moment_finish_the_study_once(dat
     first, second = deliver(database, PACS, BACKUP)
     settle_at_the_same_moment(
         database,
-        lambda session: deliveries.settle_delivered(session, first, answer="", actor="a", now=NOON),
-        lambda session: deliveries.settle_delivered(session, second, answer="", actor="b", now=NOON),
+        lambda session: delivery_steps.settle_delivered(session, first, answer="", actor="a", now=NOON),
+        lambda session: delivery_steps.settle_delivered(session, second, answer="", actor="b", now=NOON),
     )
     assert study_state(database) is StudyState.DONE
     assert len(events(database, Action.STUDY_DONE)) == 1

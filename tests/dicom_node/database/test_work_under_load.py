@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dicom_node.database import analyses, audit_trail, completion, deliveries, jobs, studies
+from dicom_node.database import analyses, audit_trail, completion, deliveries, delivery_steps, jobs, studies
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.engine import Database
 from dicom_node.database.tables import jobs as jobs_table
 from dicom_node.domain.audit import Action
-from dicom_node.domain.delivery import DeliveryState
+from dicom_node.domain.delivery import DeliveryState, Order
 from dicom_node.domain.finding import AnalysisState
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import JobState, Lease, Queue
@@ -36,6 +36,7 @@ from tests.synthetic.stories import (
 STUDIES = 8
 MODELS = (CXR, CT)
 DESTINATIONS = (PACS, BACKUP)
+ORDERS = tuple(Order(destination=name) for name in DESTINATIONS)
 JOBS = STUDIES * len(MODELS) * (1 + len(DESTINATIONS))
 
 
@@ -101,23 +102,30 @@ class Node:
             if held is not None and held.queue is Queue.ANALYSIS:
                 analyses.start_analysis(session, held, actor=owner, now=now)
             elif held is not None:
-                deliveries.start_delivery(session, held, actor=owner, now=now)
+                delivery_steps.start_delivery(session, held, actor=owner, now=now)
         return held
 
     def postpone(self, session: Session, held: Lease, now: datetime) -> None:
         if held.queue is Queue.ANALYSIS:
             analyses.postpone_analysis(session, held, not_before=now, error="again", now=now)
         else:
-            deliveries.postpone_delivery(session, held, not_before=now, answer="again", actor="w", now=now)
+            delivery_steps.postpone_delivery(
+                session, held, not_before=now, answer="again", actor="w", now=now
+            )
 
     def settle(self, session: Session, held: Lease, now: datetime, *, priority: int) -> None:
         if held.queue is Queue.ANALYSIS:
             result = reading(held, priority=priority)
             analyses.complete_analysis(
-                session, held, result, destinations=DESTINATIONS, actor="worker", now=now
+                session,
+                held,
+                result,
+                destinations=ORDERS,
+                actor="worker",
+                now=now,
             )
         else:
-            deliveries.settle_delivered(session, held, answer="accepted", actor="worker", now=now)
+            delivery_steps.settle_delivered(session, held, answer="accepted", actor="worker", now=now)
 
 
 def test_everything_at_once_ends_with_every_study_done_once(database: Database) -> None:
@@ -136,7 +144,7 @@ def test_everything_at_once_ends_with_every_study_done_once(database: Database) 
     with database.read() as session:
         uids = [study_uid(number) for number in range(1, STUDIES + 1)]
         read = analyses.analyses_of(session, uids)
-        sent = deliveries.deliveries_of(session, [analysis.analysis_id for analysis in read])
+        sent = deliveries.deliveries_of(session, {analysis.study_instance_uid for analysis in read})
         states = Counter(found.state for uid in uids if (found := studies.find_study(session, uid)))
         done = audit_trail.search(session, AuditQuery(actions=(Action.STUDY_DONE,), limit=1000))
     assert Counter(analysis.state for analysis in read) == {AnalysisState.COMPLETED: 2 * STUDIES}

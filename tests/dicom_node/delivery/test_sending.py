@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from dicom_node.database import analyses, deliveries, jobs
+from dicom_node.database import analyses, deliveries, delivery_steps, jobs
 from dicom_node.database.analyses import ReadingResult
 from dicom_node.delivery.sending import backoff, deliver
-from dicom_node.domain.delivery import Delivery, DeliveryState
+from dicom_node.domain.delivery import Delivery, DeliveryState, Order
 from dicom_node.domain.finding import Condition, Finding, Output, OutputRole, Presence
 from dicom_node.domain.identifiers import DeliveryId
 from dicom_node.domain.job import JobState, Lease, Queue
@@ -46,7 +46,7 @@ def complete_with_outputs(resources: Resources, destination: str) -> list[Output
             session,
             held,
             result,
-            destinations=(destination,),
+            destinations=(Order(destination=destination),),
             actor="worker:test",
             now=resources.database.now(session),
         )
@@ -58,7 +58,7 @@ def started_delivery(resources: Resources) -> tuple[Lease, Delivery]:
         now = resources.database.now(session)
     held = stories.claim(resources.database, Queue.DELIVERY, now=now)
     with resources.database.begin() as session:
-        return held, deliveries.start_delivery(session, held, actor="worker:test", now=now)
+        return held, delivery_steps.start_delivery(session, held, actor="worker:test", now=now)
 
 
 def state_of(resources: Resources, delivery: Delivery) -> Delivery:
