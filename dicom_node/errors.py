@@ -54,6 +54,18 @@ class LeaseLost(DicomNodeError):
     """The fencing token no longer holds the job: whatever was done must not be settled."""
 
 
+class ShadowMustStay(DicomNodeError):
+    """Something of a model in shadow was about to leave the database."""
+
+
+class DeploymentRefused(DicomNodeError):
+    """A model cannot take part as somebody asked; the message says why."""
+
+
+class ModelElsewhere(Temporary):
+    """This worker does not have the model; another one of the installation does."""
+
+
 class ArchiveCorrupted(DicomNodeError):
     """Bytes in the archive are missing or no longer have the digest that was recorded."""
 

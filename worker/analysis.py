@@ -12,6 +12,7 @@ from pydicom import Dataset
 from dicom_node import triage
 from dicom_node.database import studies
 from dicom_node.database.analyses import ReadingResult
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import Analysis, Condition, Finding, Output, OutputRole
 from dicom_node.domain.study import StoredInstance
 from dicom_node.errors import NotApplicable
@@ -59,8 +60,8 @@ class Task:
     input_digest: str
 
 
-Made = tuple[tuple[Finding, ...], Dataset, Dataset]
-"""Findings, heat map, report."""
+Made = tuple[tuple[Finding, ...], dict[OutputRole, Dataset]]
+"""Findings, and what is made of them: nothing for a model in shadow."""
 
 
 def inputs_of(resources: Resources, analysis: Analysis) -> tuple[StoredInstance, ...]:
@@ -73,7 +74,7 @@ def inputs_of(resources: Resources, analysis: Analysis) -> tuple[StoredInstance,
 def analyze_study(
     tools: Tools, analysis: Analysis, classifier: LoadedClassifier, read: tuple[StoredInstance, ...]
 ) -> ReadingResult:
-    """Have the model read the study and write its report and heat map into the archive.
+    """Have the model read the study and write its report and heat map into the archive; a shadow writes none.
 
     Raises
     ------
@@ -96,15 +97,12 @@ def analyze_study(
     )
     match classifier:
         case RadiographClassifier():
-            findings, heatmap, report = _read_film(tools, task, classifier)
+            findings, made = _read_film(tools, task, classifier)
         case SliceClassifier():
-            findings, heatmap, report = _read_volume(tools, task, classifier)
+            findings, made = _read_volume(tools, task, classifier)
     return ReadingResult(
         findings=findings,
-        outputs=(
-            _keep(tools.resources, OutputRole.HEATMAP, heatmap),
-            _keep(tools.resources, OutputRole.REPORT, report),
-        ),
+        outputs=tuple(_keep(tools.resources, role, dataset) for role, dataset in made.items()),
         input_digest=task.input_digest,
         priority=triage.rank(findings),
     )
@@ -116,11 +114,14 @@ def _read_film(tools: Tools, task: Task, classifier: RadiographClassifier) -> Ma
     if not prediction.gate.passed:
         raise NotApplicable(f"the image does not look like a frontal chest film: {prediction.gate.reason}")
     findings = findings_from(prediction.probabilities, task.card)
+    if task.analysis.mode is ModelMode.SHADOW:
+        return findings, {}
     context = _context(
         tools, task, findings, sources=task.selection.headers[:1], explained=prediction.explained_label
     )
     heatmap = build_radiograph_heatmap(context, pixels=film.pixels, saliency=prediction.saliency)
-    return findings, heatmap, build_report(context, heatmap=heatmap, illustrations=())
+    report = build_report(context, heatmap=heatmap, illustrations=())
+    return findings, {OutputRole.HEATMAP: heatmap, OutputRole.REPORT: report}
 
 
 def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
@@ -129,6 +130,8 @@ def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
     if prediction.gate and not prediction.gate.passed:
         raise NotApplicable(f"the slices do not look like a chest CT: {prediction.gate.reason}")
     findings = findings_from(prediction.probabilities, task.card)
+    if task.analysis.mode is ModelMode.SHADOW:
+        return findings, {}
     context = _context(
         tools, task, findings, sources=task.selection.headers, explained=prediction.explained_label
     )
@@ -147,7 +150,8 @@ def _read_volume(tools: Tools, task: Task, classifier: SliceClassifier) -> Made:
         Illustration(source=header, source_frame=frames[number] if frames else None, heatmap_frame=number + 1)
         for number, header in enumerate(headers)
     ]
-    return findings, heatmap, build_report(context, heatmap=heatmap, illustrations=illustrations)
+    report = build_report(context, heatmap=heatmap, illustrations=illustrations)
+    return findings, {OutputRole.HEATMAP: heatmap, OutputRole.REPORT: report}
 
 
 def _slices_with_lung(decoders: DecoderPool, paths: Sequence[Path]) -> list[CtSlice]:

@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from dicom_node.database import analyses, jobs, studies
+from dicom_node.database import analyses, jobs, model_register, shadow_jobs, studies
 from dicom_node.domain.delivery import Order
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
-from dicom_node.errors import DicomNodeError, LeaseLost, NotApplicable, Temporary, UnreadablePixels
+from dicom_node.errors import (
+    DicomNodeError,
+    LeaseLost,
+    ModelElsewhere,
+    NotApplicable,
+    Temporary,
+    UnreadablePixels,
+)
 from dicom_node.routing import choices
+from models.catalog import LoadedClassifier
 from worker.analysis import Tools, analyze_study, inputs_of
 from worker.lease_keeper import kept_alive
 from worker.loaded_models import LoadedModels
@@ -38,6 +46,8 @@ class AnalysisDesk:
         with settled_or_logged(job_id):
             with resources.database.begin() as session:
                 now = resources.database.now(session)
+                if shadow_jobs.gave_way(session, JobId(job_id), now=now):
+                    return
                 held = jobs.claim(
                     session, JobId(job_id), owner=self.slot, lease=resources.settings.lease, now=now
                 )
@@ -52,7 +62,7 @@ class AnalysisDesk:
         resources, actor = self.tools.resources, f"worker:{self.slot}"
         read = inputs_of(resources, analysis)
         try:
-            result = analyze_study(self.tools, analysis, self.models.get(analysis.model), read)
+            result = analyze_study(self.tools, analysis, self._classifier(analysis), read)
         except (NotApplicable, UnreadablePixels) as refusal:
             with resources.database.begin() as session:
                 analyses.close_analysis_not_applicable(
@@ -82,6 +92,15 @@ class AnalysisDesk:
                     now=resources.database.now(session),
                 )
             logger.info("analysed", extra={"analysis": str(analysis.analysis_id)})
+
+    def _classifier(self, analysis: Analysis) -> LoadedClassifier:
+        """Return the model; raises ModelElsewhere where only another worker has it."""
+        resources = self.tools.resources
+        if not self.models.has(analysis.model):
+            with resources.database.read() as session:
+                if model_register.is_installed(session, analysis.model):
+                    raise ModelElsewhere(f"{analysis.model} is on another worker")
+        return self.models.get(analysis.model)
 
     def _fail_or_try_again(self, held: Lease, error: Exception) -> None:
         resources = self.tools.resources

@@ -1,6 +1,6 @@
 """The models of this process: those that read studies here, loaded once, entered in the node's register."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dicom_node.database.model_register import RegisteredModel
@@ -42,15 +42,32 @@ class LoadedModels:
             self._classifiers[identity] = self._load(self._installed[identity])
         return self._classifiers[identity]
 
-    def registered(self) -> list[RegisteredModel]:
-        """Return what to enter in the node's register: the newest version of each chosen name.
+    def has(self, identity: ModelIdentity) -> bool:
+        """Tell whether the model is installed here."""
+        return identity in self._installed
 
-        Older versions stay loaded for studies that were promised to them before an upgrade.
+    def load_named(self, identities: Iterable[ModelIdentity]) -> None:
+        """Load what studies will be promised to, as far as it is installed, so that none waits for it."""
+        for identity in identities:
+            if identity in self._installed:
+                self.get(identity)
+
+    def registered(self) -> list[RegisteredModel]:
+        """Return what to enter in the node's register: everything that is installed and may serve.
+
+        Weights without a golden answer are not sealed, or of a network that must not serve. Chosen, that is
+        reading where the routes name no model, is the newest version of each chosen name. Older versions
+        stay loaded for studies that were promised to them before an upgrade.
         """
         newest = {card.name: card for card in sorted(self._chosen, key=_version)}
         return [
-            RegisteredModel(identity=_identity(card), modalities=_MODALITIES[card.kind])
-            for card in newest.values()
+            RegisteredModel(
+                identity=identity,
+                modalities=_MODALITIES[card.kind],
+                chosen=newest.get(card.name) is card,
+            )
+            for identity, card in self._installed.items()
+            if card in self._chosen or card.golden is not None
         ]
 
     def _load(self, card: ModelCard) -> LoadedClassifier:

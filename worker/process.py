@@ -11,7 +11,9 @@ from celery import Celery
 from celery.signals import setup_logging, worker_ready
 
 from dicom_node import readiness
-from dicom_node.database import jobs, model_register
+from dicom_node.database import deployments, jobs, model_register
+from dicom_node.domain.deployment import ModelMode
+from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.job import Queue
 from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources, open_resources
@@ -19,6 +21,7 @@ from dicom_node.settings import Settings
 from worker.app import build_app, listen
 from worker.delivery_desk import DeliveryDesk
 from worker.hearing import Hearing
+from worker.registration import Registration
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +54,25 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
             names=settings.models,
             threads=min(threads, MOST_GRAPH_THREADS),
         )
-        with resources.database.begin() as session:
-            now = resources.database.now(session)
-            model_register.register_models(session, models.registered(), actor=f"worker:{slot}", now=now)
+        registration = Registration(resources, models.registered(), f"worker:{owner_of(slot)}")
+        registration.enter()
+        registration.keep_on()
+        models.load_named(_named(resources))
         desk = AnalysisDesk(
             tools=Tools(resources=resources, decoders=decoders), models=models, slot=owner_of(slot)
         )
         _serve(resources, Queue.ANALYSIS, desk.analyze, slot=slot, concurrency=1)
+
+
+def _named(resources: Resources) -> list[ModelIdentity]:
+    """Return the models that a stage names: studies will be promised to them."""
+    with resources.database.read() as session:
+        stages = deployments.stages_in_force(session)
+        known = model_register.installed_models(session)
+    reading = {
+        (name, version) for (_, name, version), (mode, _) in stages.items() if mode is not ModelMode.OFF
+    }
+    return [one.model for one in known if (one.model.name, one.model.version) in reading]
 
 
 def run_delivery_worker(settings: Settings, slot: str) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dicom_node.cli.deployments import app as deployments_app
+
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 OWN_COMMANDS = "dicom_node.commands"
 
@@ -36,6 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(deployments_app, name="deployments")
 
 
 @app.command()

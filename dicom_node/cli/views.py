@@ -149,6 +149,7 @@ def item_as_json(item: WorklistItem) -> dict[str, object]:
         "completed_at": _text(study.completed_at),
         "completion_reason": study.completion_reason.value if study.completion_reason else None,
         "analyses": [_analysis_as_json(analysis) for analysis in item.analyses],
+        "shadow_analyses": [_analysis_as_json(analysis) for analysis in item.shadows],
         "deliveries": [
             {
                 "analysis_id": str(delivery.analysis_id),
@@ -184,6 +185,7 @@ def _analysis_as_json(analysis: Analysis) -> dict[str, object]:
         "analysis_id": str(analysis.analysis_id),
         "model": {"name": analysis.model.name, "version": analysis.model.version},
         "revision": analysis.revision,
+        "mode": analysis.mode.value,
         "state": analysis.state.value,
         "reason": analysis.reason,
         "verdict": verdict(analysis),

@@ -15,6 +15,7 @@ from dicom_node.database.statements import insert_or_ignore
 from dicom_node.database.tables import analyses, findings, models, outputs, studies
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.delivery import Order
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import (
     Analysis,
     AnalysisState,
@@ -26,7 +27,8 @@ from dicom_node.domain.finding import (
     Presence,
 )
 from dicom_node.domain.identifiers import AnalysisId, StudyInstanceUID, derived_uuid
-from dicom_node.domain.job import Lease, Queue
+from dicom_node.domain.job import SHADOW_LANE, Lease, Queue
+from dicom_node.domain.worklist import LEAST_URGENT
 from dicom_node.errors import StateConflict
 
 
@@ -40,16 +42,30 @@ class ReadingResult:
     priority: int
 
 
-def request_analysis(
+def request_analysis(  # noqa: PLR0913 - what identifies an Analysis, and how it is to be done
     session: Session,
     study_instance_uid: StudyInstanceUID,
     model: ModelIdentity,
     *,
     priority: int,
     now: datetime,
+    mode: ModelMode = ModelMode.ACTIVE,
     revision: int = 1,
 ) -> AnalysisId:
-    """Enter an Analysis and its job; the same study, model version and revision again is the same one."""
+    """Enter an Analysis and its job; the same study, model version and revision again is the same one.
+
+    Parameters
+    ----------
+    mode
+        ACTIVE or SHADOW. A SHADOW's job is rung only while no ACTIVE one waits.
+
+    Raises
+    ------
+    ValueError
+        Another mode: a canary is decided before, a model that is off is not asked.
+    """
+    if mode not in {ModelMode.ACTIVE, ModelMode.SHADOW}:
+        raise ValueError(f"an analysis is active or shadow, not {mode.value}")
     study = session.execute(
         sa.select(studies.c.id, studies.c.patient_id).where(
             studies.c.study_instance_uid == study_instance_uid
@@ -69,13 +85,21 @@ def request_analysis(
             "study_id": study.id,
             "model_id": model_id,
             "revision": revision,
+            "mode": mode.value,
             "state": AnalysisState.REQUESTED.value,
             "priority": priority,
             "created_at": now,
         },
     )
     if is_new:
-        job = NewJob(queue=Queue.ANALYSIS, subject_id=analysis_id, study_id=study.id, priority=priority)
+        is_shadow = mode is ModelMode.SHADOW
+        job = NewJob(
+            queue=Queue.ANALYSIS,
+            subject_id=analysis_id,
+            study_id=study.id,
+            priority=LEAST_URGENT if is_shadow else priority,
+            lane=SHADOW_LANE if is_shadow else "",
+        )
         jobs.open_job(session, job, now=now)
         _audit(session, Action.ANALYSIS_REQUESTED, analysis_id, "dispatcher", now)
     return analysis_id
@@ -121,7 +145,8 @@ def start_analysis(session: Session, held: Lease, *, actor: str, now: datetime) 
     An Analysis that already runs is one whose worker died: it is taken up again.
     """
     analysis_id = AnalysisId(held.subject_id)
-    _move(session, analysis_id, AnalysisState.RUNNING, {AnalysisState.REQUESTED, AnalysisState.RUNNING})
+    before = {AnalysisState.REQUESTED, AnalysisState.RUNNING}
+    _move(session, analysis_id, AnalysisState.RUNNING, before, started_at=now)
     _audit(session, Action.ANALYSIS_STARTED, analysis_id, actor, now, detail={"attempt": held.attempt})
     return find_analysis(session, analysis_id)
 
@@ -136,6 +161,9 @@ def complete_analysis(
     now: datetime,
 ) -> None:
     """Enter what the model said, all or nothing: Findings, outputs, delivery jobs, audit, and settle the job.
+
+    Of a SHADOW only the Findings are entered, whatever else is given: nothing of it may leave the database,
+    and the study is as urgent as before.
 
     Raises
     ------
@@ -153,13 +181,7 @@ def complete_analysis(
         priority=result.priority,
         completed_at=now,
     )
-    _insert_result(session, analysis_id, result)
-    study_id = _study_id(session, analysis_id)
-    session.execute(
-        sa.update(studies)
-        .where(studies.c.id == study_id, studies.c.priority > result.priority)
-        .values(priority=result.priority)
-    )
+    _insert_findings(session, analysis_id, result.findings)
     top = result.findings[0]
     _audit(
         session,
@@ -169,8 +191,12 @@ def complete_analysis(
         now,
         detail={"top": top.condition.value, "probability": round(top.probability, 4)},
     )
-    for order in destinations:
-        request_delivery(session, analysis_id, order, priority=result.priority, now=now)
+    study_id = _study_id(session, analysis_id)
+    if not _is_shadow(session, analysis_id):
+        _insert_outputs(session, analysis_id, result.outputs)
+        _hasten_study(session, study_id, result.priority)
+        for order in destinations:
+            request_delivery(session, analysis_id, order, priority=result.priority, now=now)
     close_study_when_settled(session, study_id, now=now)
 
 
@@ -269,17 +295,33 @@ def _analysis_of(row: sa.Row[Any], said: tuple[Finding, ...]) -> Analysis:
         study_instance_uid=StudyInstanceUID(row.study_instance_uid),
         model=ModelIdentity(name=row.name, version=row.version, weights_sha256=row.weights_sha256),
         revision=row.revision,
+        mode=ModelMode(row.mode),
         state=AnalysisState(row.state),
         reason=row.reason,
         input_digest=row.input_digest,
         findings=said,
         priority=row.priority,
         created_at=row.created_at,
+        started_at=row.started_at,
         completed_at=row.completed_at,
     )
 
 
-def _insert_result(session: Session, analysis_id: AnalysisId, result: ReadingResult) -> None:
+def _is_shadow(session: Session, analysis_id: AnalysisId) -> bool:
+    mode = session.execute(sa.select(analyses.c.mode).where(analyses.c.id == analysis_id)).scalar_one()
+    return ModelMode(mode) is ModelMode.SHADOW
+
+
+def _hasten_study(session: Session, study_id: int, priority: int) -> None:
+    """Let the study be at least as urgent as that."""
+    session.execute(
+        sa.update(studies)
+        .where(studies.c.id == study_id, studies.c.priority > priority)
+        .values(priority=priority)
+    )
+
+
+def _insert_findings(session: Session, analysis_id: AnalysisId, said: tuple[Finding, ...]) -> None:
     session.execute(
         sa.insert(findings),
         [
@@ -290,9 +332,12 @@ def _insert_result(session: Session, analysis_id: AnalysisId, result: ReadingRes
                 "operating_point": finding.operating_point,
                 "presence": finding.presence.value,
             }
-            for finding in result.findings
+            for finding in said
         ],
     )
+
+
+def _insert_outputs(session: Session, analysis_id: AnalysisId, made: tuple[Output, ...]) -> None:
     session.execute(
         sa.insert(outputs),
         [
@@ -306,7 +351,7 @@ def _insert_result(session: Session, analysis_id: AnalysisId, result: ReadingRes
                 "sha256": output.sha256,
                 "size": output.size,
             }
-            for output in result.outputs
+            for output in made
         ],
     )
 
@@ -349,6 +394,11 @@ def _audit(
         study_instance_uid=row.study_instance_uid,
         patient_id=row.patient_id,
         subject=str(analysis_id),
-        detail={"model": f"{row.name} {row.version}", "revision": row.revision, **(detail or {})},
+        detail={
+            "model": f"{row.name} {row.version}",
+            "revision": row.revision,
+            "mode": row.mode,
+            **(detail or {}),
+        },
     )
     audit_trail.record(session, [event], at=now)

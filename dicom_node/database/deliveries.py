@@ -15,11 +15,12 @@ from dicom_node.database.studies import lock_study
 from dicom_node.database.tables import analyses, deliveries, studies
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.delivery import Delivery, DeliveryContent, DeliveryState, Order, Proof
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import AnalysisState
 from dicom_node.domain.identifiers import AnalysisId, DeliveryId, StudyInstanceUID, derived_uuid
 from dicom_node.domain.job import Queue
 from dicom_node.domain.study import StudyState
-from dicom_node.errors import StateConflict
+from dicom_node.errors import ShadowMustStay, StateConflict
 
 _OPEN_ANALYSES = (AnalysisState.REQUESTED.value, AnalysisState.RUNNING.value)
 
@@ -27,20 +28,28 @@ _OPEN_ANALYSES = (AnalysisState.REQUESTED.value, AnalysisState.RUNNING.value)
 def request_delivery(
     session: Session, analysis_id: AnalysisId, order: Order, *, priority: int, now: datetime
 ) -> DeliveryId:
-    """Enter a Delivery of results and its job; the same Analysis and Destination again is the same one."""
+    """Enter a Delivery of results and its job; the same Analysis and Destination again is the same one.
+
+    Raises
+    ------
+    ShadowMustStay
+        The Analysis is a SHADOW.
+    """
     delivery_id = DeliveryId(derived_uuid("delivery", str(analysis_id), order.destination))
-    study_id = session.execute(
-        sa.select(analyses.c.study_id).where(analyses.c.id == analysis_id)
-    ).scalar_one()
+    analysis = session.execute(
+        sa.select(analyses.c.study_id, analyses.c.mode).where(analyses.c.id == analysis_id)
+    ).one()
+    if analysis.mode == ModelMode.SHADOW.value:
+        raise ShadowMustStay(f"analysis {analysis_id} is a shadow: nothing of it leaves the database")
     row = {
         "id": delivery_id,
-        "study_id": study_id,
+        "study_id": analysis.study_id,
         "analysis_id": analysis_id,
         "content": DeliveryContent.RESULTS.value,
     }
     if _is_new(session, row, order, now):
         outbox.enter_results(session, delivery_id, analysis_id)
-        _open_job(session, delivery_id, study_id, order, priority=priority, now=now)
+        _open_job(session, delivery_id, analysis.study_id, order, priority=priority, now=now)
     return delivery_id
 
 
@@ -79,7 +88,11 @@ def close_study_when_settled(session: Session, study_id: int, *, now: datetime) 
     lock, neither of two would see the other's end and the study would stay open for ever.
     """
     session.execute(locked(session, sa.select(studies.c.id).where(studies.c.id == study_id)))
-    open_analyses = sa.exists().where(analyses.c.study_id == study_id, analyses.c.state.in_(_OPEN_ANALYSES))
+    open_analyses = sa.exists().where(
+        analyses.c.study_id == study_id,
+        analyses.c.state.in_(_OPEN_ANALYSES),
+        analyses.c.mode != ModelMode.SHADOW.value,  # nobody waits for what nobody gets
+    )
     open_deliveries = sa.exists().where(deliveries.c.study_id == study_id, is_open())
     row = session.execute(
         sa.update(studies)

@@ -1,6 +1,7 @@
 """Lanes of a queue: which jobs may be rung now, so that one Destination holds up no other.
 
-The lane of a delivery job is the name of its Destination; analysis jobs share one lane without a bound.
+The lane of a delivery job is the name of its Destination; analysis jobs share one lane without a bound,
+and those of models in shadow another one that waits for it.
 """
 
 from collections.abc import Mapping
@@ -10,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicom_node.database.destination_health import troubled
+from dicom_node.database.shadow_jobs import others_wait
 from dicom_node.database.statements import locked_free
 from dicom_node.database.tables import destination_health as health
 from dicom_node.database.tables import jobs
 from dicom_node.domain.identifiers import JobId
-from dicom_node.domain.job import JobState, Queue
+from dicom_node.domain.job import SHADOW_LANE, JobState, Queue
 
 USUAL_CONCURRENCY = 2
 """Jobs at once in a lane whose bound nobody said."""
@@ -88,6 +90,8 @@ def _rooms(
     rooms = {}
     for lane in waiting:
         bound = concurrency.get(lane, USUAL_CONCURRENCY) if lane else limit + held.get(lane, 0)
+        if lane == SHADOW_LANE and others_wait(session):
+            bound = 0
         if lane in breakers:
             bound = 1 if breakers[lane].may_be_probed(now) else 0
         rooms[lane] = min(bound - held.get(lane, 0), limit)

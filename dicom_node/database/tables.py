@@ -141,6 +141,15 @@ models = sa.Table(
     sa.UniqueConstraint("name", "version"),
 )
 
+worker_models = sa.Table(
+    "worker_models",
+    metadata,
+    sa.Column("worker", sa.String(64), primary_key=True),
+    sa.Column("model_id", sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("chosen", sa.Boolean, nullable=False),
+    sa.Column("seen_at", UTCDateTime, nullable=False),
+)
+
 analyses = sa.Table(
     "analyses",
     metadata,
@@ -154,6 +163,7 @@ analyses = sa.Table(
     sa.Column("input_digest", sa.String(64), nullable=False, server_default=""),
     sa.Column("priority", sa.SmallInteger, nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("started_at", UTCDateTime),
     sa.Column("completed_at", UTCDateTime),
     sa.UniqueConstraint("study_id", "model_id", "revision"),
 )
@@ -272,7 +282,9 @@ deployments = sa.Table(
     sa.Column("rule", sa.String(64), nullable=False),
     sa.Column("model_name", sa.String(64), nullable=False),
     sa.Column("model_version", sa.String(32), nullable=False),
-    sa.Column("mode", sa.String(8), nullable=False),
+    sa.Column("act", sa.Uuid, nullable=False),
+    sa.Column("undoes", sa.Uuid),
+    sa.Column("mode", sa.String(8)),
     sa.Column("share", sa.Float, nullable=False, server_default="1"),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("changed_at", UTCDateTime, nullable=False),

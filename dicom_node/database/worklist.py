@@ -10,6 +10,7 @@ from dicom_node.database.analyses import analyses_of
 from dicom_node.database.deliveries import deliveries_of
 from dicom_node.database.studies import study_of
 from dicom_node.database.tables import studies
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.study import StudyState
 from dicom_node.domain.worklist import WorklistItem
 
@@ -46,7 +47,16 @@ def worklist_items(session: Session, query: WorklistQuery) -> list[WorklistItem]
     return [
         WorklistItem(
             study=study,
-            analyses=tuple(one for one in said if one.study_instance_uid == study.study_instance_uid),
+            analyses=tuple(
+                one
+                for one in said
+                if one.study_instance_uid == study.study_instance_uid and one.mode is not ModelMode.SHADOW
+            ),
+            shadows=tuple(
+                one
+                for one in said
+                if one.study_instance_uid == study.study_instance_uid and one.mode is ModelMode.SHADOW
+            ),
             deliveries=tuple(one for one in sent if one.study_instance_uid == study.study_instance_uid),
         )
         for study in found

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.identifiers import AnalysisId, StudyInstanceUID
 
 
@@ -105,6 +106,8 @@ class Analysis:
     study_instance_uid: StudyInstanceUID
     model: ModelIdentity
     revision: int
+    mode: ModelMode
+    """ACTIVE or SHADOW, as it was requested: a later promotion does not rewrite it."""
     state: AnalysisState
     reason: str
     """Why NOT_APPLICABLE or FAILED; empty otherwise."""
@@ -114,6 +117,8 @@ class Analysis:
     """Most probable first; empty unless COMPLETED."""
     priority: int
     created_at: datetime
+    started_at: datetime | None
+    """When a worker last took it up."""
     completed_at: datetime | None
 
 

@@ -5,19 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from dicom_node.domain.deployment import ModelMode as ModelMode  # noqa: PLC0414 - part of these words
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.identifiers import StudyInstanceUID
-
-
-class ModelMode(Enum):
-    """How a model takes part in reading."""
-
-    OFF = "off"
-    SHADOW = "shadow"
-    """It reads, and what it says never leaves the database."""
-    CANARY = "canary"
-    """ACTIVE for a share of the studies, chosen by their Study Instance UID; SHADOW for the others."""
-    ACTIVE = "active"
 
 
 class RuleAction(Enum):
@@ -58,6 +48,17 @@ class StudyFacts:
     def modalities(self) -> frozenset[str]:
         """Modalities of all series."""
         return frozenset(series.modality for series in self.series)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledModel:
+    """A model that some worker has now; only such are asked."""
+
+    model: ModelIdentity
+    modalities: frozenset[str]
+    """Modalities of the studies that it reads."""
+    active: bool
+    """Whether its name, without a version, means this one, and it reads where the routes name no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dicom_node.domain.study import Study
 
 URGENT = 2
 ROUTINE = 5
+LEAST_URGENT = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,4 +17,7 @@ class WorklistItem:
 
     study: Study
     analyses: tuple[Analysis, ...]
+    """Those that somebody gets the result of."""
     deliveries: tuple[Delivery, ...]
+    shadows: tuple[Analysis, ...] = ()
+    """What models in shadow said: for comparing models, and no result of the study."""

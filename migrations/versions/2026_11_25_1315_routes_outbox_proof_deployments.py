@@ -40,7 +40,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         sa.Column("rule", sa.String(length=64), nullable=False),
         sa.Column("model_name", sa.String(length=64), nullable=False),
         sa.Column("model_version", sa.String(length=32), nullable=False),
-        sa.Column("mode", sa.String(length=8), nullable=False),
+        sa.Column("act", sa.Uuid(), nullable=False),
+        sa.Column("undoes", sa.Uuid(), nullable=True),
+        sa.Column("mode", sa.String(length=8), nullable=True),
         sa.Column("share", sa.Float(), server_default="1", nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
@@ -50,6 +52,17 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
     with op.batch_alter_table("deployments", schema=None) as batch_op:
         batch_op.create_index("ix_deployments_model_name_id", ["model_name", "id"], unique=False)
 
+    op.create_table(
+        "worker_models",
+        sa.Column("worker", sa.String(length=64), nullable=False),
+        sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("chosen", sa.Boolean(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_worker_models_model_id_models")
+        ),
+        sa.PrimaryKeyConstraint("worker", "model_id", name=op.f("pk_worker_models")),
+    )
     op.create_table(
         "destination_health",
         sa.Column("destination", sa.String(length=300), nullable=False),
@@ -127,6 +140,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
     )
     with op.batch_alter_table("analyses", schema=None) as batch_op:
         batch_op.add_column(sa.Column("mode", sa.String(length=8), server_default="active", nullable=False))
+        batch_op.add_column(sa.Column("started_at", sa.DateTime(timezone=True), nullable=True))
 
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.add_column(sa.Column("lane", sa.String(length=300), server_default="", nullable=False))
@@ -188,6 +202,7 @@ def downgrade() -> None:
         batch_op.drop_column("study_id")
 
     with op.batch_alter_table("analyses", schema=None) as batch_op:
+        batch_op.drop_column("started_at")
         batch_op.drop_column("mode")
 
     with op.batch_alter_table("routing_decisions", schema=None) as batch_op:
@@ -200,6 +215,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_deployments_model_name_id")
 
     op.drop_table("deployments")
+    op.drop_table("worker_models")
 
 
 def _index_ready_jobs(*columns: str) -> None:

@@ -33,7 +33,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def offered(models: LoadedModels) -> list[tuple[str, str]]:
-    return [(model.identity.name, model.identity.version) for model in models.registered()]
+    """What reads where the routes name no model."""
+    return [(model.identity.name, model.identity.version) for model in models.registered() if model.chosen]
 
 
 def identity(name: str, version: str) -> ModelIdentity:
@@ -62,6 +63,25 @@ def test_a_study_promised_to_a_model_that_is_no_longer_offered_is_still_read(she
     assert promised.card.name == CXR
     assert models.get(identity(CXR, "0.1.0")) is promised
     assert offered(models) == [("other", "0.2.0")]
+
+
+def test_whatever_else_is_installed_can_be_named_in_routes_and_stages(shelf: Path) -> None:
+    models = LoadedModels(shelf, "cpu", names=("other",))
+    others = [model for model in models.registered() if not model.chosen]
+    assert {(model.identity.name, model.identity.version) for model in others} == {
+        (CXR, "0.1.0"),
+        ("other", "0.1.0"),
+    }
+    assert {model.modalities for model in others} == {frozenset({"CR", "DX"})}
+
+
+def test_weights_without_a_golden_answer_are_not_offered_unless_chosen(tmp_path: Path) -> None:
+    original = card_named(CXR)
+    for card in (original, named(original, "unsealed").model_copy(update={"golden": None})):
+        home = tmp_path / card.name / card.version
+        shutil.copytree(original.folder, home)
+        (home / "manifest.json").write_text(card_text(card))
+    assert [model.identity.name for model in LoadedModels(tmp_path, "cpu").registered()] == [CXR]
 
 
 def test_a_model_that_is_not_installed_is_refused_by_name(shelf: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dicom_node.domain.delivery import Delivery, DeliveryState
+from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import Analysis, AnalysisState, Condition, Finding, Presence
 from dicom_node.domain.identifiers import AnalysisId, DeliveryId, StudyInstanceUID
 from dicom_node.domain.study import Study, StudyState
@@ -26,12 +27,14 @@ def analysis(
         study_instance_uid=study_uid(),
         model=CXR,
         revision=1,
+        mode=ModelMode.ACTIVE,
         state=state,
         reason=reason,
         input_digest="",
         findings=findings,
         priority=5,
         created_at=NOON,
+        started_at=None,
         completed_at=None,
     )
 
