@@ -1,0 +1,47 @@
+"""Destinations by name: their profile, how patient the node is with them, how many deliveries at once."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from dicom_node.domain.delivery import Patience
+from dicom_node.errors import DeliveryRefused
+from dicom_node.routing.document import DestinationProfile, DicomDestination, Routes
+from dicom_node.settings import Settings, parse_destination
+
+
+def routes_in_force(session: Session) -> Routes:
+    """Return the active routes; empty ones where none were ever activated."""
+    return Routes()
+
+
+def profile_of(session: Session, name: str) -> DestinationProfile:
+    """Return the profile of the Destination: by its name in the active routes, or from ``AE@host:port``.
+
+    Raises
+    ------
+    DeliveryRefused
+        There is no Destination of that name any more.
+    """
+    named = routes_in_force(session).destinations.get(name)
+    if named is not None:
+        return named
+    try:
+        return DicomDestination(address=parse_destination(name))
+    except ValueError:
+        raise DeliveryRefused(f"the routes in force have no destination {name!r}") from None
+
+
+def concurrency_of(session: Session) -> Mapping[str, int]:
+    """Return how many deliveries each Destination of the active routes takes at once."""
+    routes = routes_in_force(session)
+    return {name: profile.concurrency for name, profile in routes.destinations.items()}
+
+
+def patience_of(profile: DestinationProfile, settings: Settings) -> Patience:
+    """Return how long to wait between attempts: the profile's word, or the setting's."""
+    return Patience(
+        first=profile.first_backoff or settings.delivery_first_backoff,
+        longest=profile.longest_backoff or settings.delivery_longest_backoff,
+        give_up_after=profile.give_up_after or settings.delivery_give_up_after,
+    )
