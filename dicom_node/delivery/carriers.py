@@ -14,6 +14,8 @@ class Parcel:
     sop_instance_uid: str
     sop_class_uid: str
     deidentify: bool
+    form: str = ""
+    """What went out before, as the receipt said; it is what ``find`` and commitment ask for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,14 @@ class Carrier(Protocol):
 
     def request_commitment(self, parcels: Sequence[Parcel], transaction_uid: str) -> None:
         """Ask for storage commitment (PS3.4 J); the report comes to the node's SCP, or on this way."""
+        ...
+
+    def sent_as(self, parcel: Parcel) -> frozenset[str]:
+        """Return the SOP Instance UIDs under which the Destination has it, from its ``form``.
+
+        A report in another SOP Class, a heat map as single frames and whatever is de-identified have UIDs of
+        their own; a commitment report names those, and the parcel is kept when all of them are.
+        """
         ...
 
     def close(self) -> None:
