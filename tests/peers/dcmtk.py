@@ -21,20 +21,27 @@ ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 class StoreScp:
     """``storescp`` keeping what it gets in a folder, bit by bit; a context manager.
 
-    It would listen on every interface, so we listen on loopback and hand each connection over as inetd does:
-    a process an association.
+    It would listen on every interface, so we listen on loopback, or on a private link, and hand each
+    connection over as inetd does: a process an association.
     """
 
-    def __init__(self, folder: Path, *, ae_title: str = "STORESCP", options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ae_title: str = "STORESCP",
+        options: Sequence[str] = (),
+        host: str = "127.0.0.1",
+    ) -> None:
         self.folder = folder
         self._arguments = [
             str(require("storescp")),
             *("--inetd", "--aetitle", ae_title, "--output-directory", str(folder)),
             *("--accept-all", "--bit-preserving", "--max-pdu", "131072", *options),
         ]
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.destination = Destination(
-            ae_title=AETitle(ae_title), host="127.0.0.1", port=self._listener.getsockname()[1]
+            ae_title=AETitle(ae_title), host=host, port=self._listener.getsockname()[1]
         )
         self._served: list[subprocess.Popen[bytes]] = []
         self._thread: threading.Thread | None = None
@@ -65,7 +72,7 @@ class StoreScp:
 
     def come_up(self) -> None:
         """Take connections again, on the port that it had."""
-        self._listener = socket.create_server(("127.0.0.1", self.destination.port))
+        self._listener = socket.create_server((self.destination.host, self.destination.port))
         self.__enter__()
 
     @property
