@@ -1,16 +1,26 @@
 """When a Study is whole: close those that are due and ask for their Analyses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from dicom_node.database import analyses, audit_trail, completion, deliveries, model_register, studies
+from dicom_node.database import (
+    analyses,
+    audit_trail,
+    completion,
+    deliveries,
+    deployments,
+    model_register,
+    studies,
+)
 from dicom_node.domain.audit import Action, AuditEvent
-from dicom_node.domain.finding import ModelIdentity
+from dicom_node.domain.deployment import ModelMode, Stages
 from dicom_node.domain.identifiers import StudyInstanceUID
+from dicom_node.domain.routing import InstalledModel, SeriesFacts, StudyFacts
 from dicom_node.resources import Resources
-from dicom_node.routing.choices import models_for
+from dicom_node.routing.staging import choices_under
 
 _BATCH = 20
 
@@ -37,39 +47,60 @@ def close_studies(resources: Resources, now: datetime | None = None) -> Closed:
         with resources.database.begin() as session:
             at = now or resources.database.now(session)
             due = completion.due_studies(session, now=at, limit=_BATCH)
-            active = _active_models(session) if due else {}
-            if due and not active:
+            installed = model_register.installed_models(session) if due else ()
+            if due and not installed:
                 return Closed(completed=completed, held_back=len(due))
+            stages = deployments.stages_in_force(session) if due else {}
             for study_instance_uid in due:
-                _close(session, study_instance_uid, active, at)
+                _close(session, study_instance_uid, installed, stages, at)
         completed += len(due)
         if len(due) < _BATCH:
             return Closed(completed=completed, held_back=0)
 
 
-def _active_models(session: Session) -> dict[ModelIdentity, frozenset[str]]:
-    return {model.identity: model.modalities for model in model_register.active_models(session)}
-
-
 def _close(
     session: Session,
     study_instance_uid: StudyInstanceUID,
-    active: dict[ModelIdentity, frozenset[str]],
+    installed: Sequence[InstalledModel],
+    stages: Stages,
     now: datetime,
 ) -> None:
     study = completion.complete_study(session, study_instance_uid, now=now)
     modalities = studies.modalities_of(session, study_instance_uid)
-    fitting = models_for(modalities, active)
-    for model in fitting:
-        analyses.request_analysis(session, study_instance_uid, model, priority=study.priority, now=now)
-    if not fitting:
-        _close_unread(session, study_instance_uid, modalities, now)
+    facts = _facts(study_instance_uid, modalities, now)
+    chosen = choices_under("default", None, facts, installed, stages)
+    for choice in chosen:
+        analyses.request_analysis(
+            session,
+            study_instance_uid,
+            choice.model,
+            priority=study.priority,
+            now=now,
+            mode=choice.mode,
+        )
+    if not chosen:
+        _say_unread(session, study_instance_uid, modalities, now)
+    if all(choice.mode is ModelMode.SHADOW for choice in chosen):  # nobody waits for a shadow
+        row = studies.lock_study(session, study_instance_uid)
+        deliveries.close_study_when_settled(session, row.id, now=now)
 
 
-def _close_unread(
+def _facts(study_instance_uid: StudyInstanceUID, modalities: frozenset[str], now: datetime) -> StudyFacts:
+    return StudyFacts(
+        study_instance_uid=study_instance_uid,
+        calling_ae_titles=frozenset(),
+        completed_at=now,
+        series=tuple(
+            SeriesFacts(series_instance_uid="", sop_class_uids=frozenset(), header={"Modality": (modality,)})
+            for modality in sorted(modalities)
+        ),
+    )
+
+
+def _say_unread(
     session: Session, study_instance_uid: StudyInstanceUID, modalities: frozenset[str], now: datetime
 ) -> None:
-    """No model reads such a study: say so in the audit trail, and let it be DONE."""
+    """No model reads such a study: say so in the audit trail."""
     row = studies.lock_study(session, study_instance_uid)
     said = ", ".join(sorted(modalities - {""})) or "no modality"
     event = AuditEvent(
@@ -80,4 +111,3 @@ def _close_unread(
         detail={"reason": f"no model of this node reads {said}"},
     )
     audit_trail.record(session, [event], at=now)
-    deliveries.close_study_when_settled(session, row.id, now=now)

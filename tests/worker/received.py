@@ -1,5 +1,6 @@
 """A received, complete study with its analysis job, by the functions of the node itself."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -17,6 +18,17 @@ from tests.synthetic import studies as synthetic
 
 def rung_analysis(resources: Resources, datasets: Sequence[Dataset]) -> JobId:
     """Receive the study, complete it, and ring for its one analysis job."""
+    receive_and_complete(resources, datasets)
+    with resources.database.begin() as session:
+        (job_id,) = jobs.mark_queued(
+            session, Queue.ANALYSIS, window=5, now=resources.database.now(session) + timedelta(minutes=2)
+        )
+    return job_id
+
+
+def receive_and_complete(resources: Resources, datasets: Sequence[Dataset]) -> None:
+    """Receive a study over an association of its own, and complete it as the dispatcher would."""
+    association = str(uuid.uuid4())
     with resources.database.begin() as session:
         now = resources.database.now(session)
         for dataset in datasets:
@@ -24,17 +36,12 @@ def rung_analysis(resources: Resources, datasets: Sequence[Dataset]) -> JobId:
                 session,
                 _header(dataset),
                 _archived(resources, dataset),
-                sender=Sender(association_id="association", calling_ae_title="MODALITY"),
+                sender=Sender(association_id=association, calling_ae_title="MODALITY"),
                 quiet=resources.quiet_periods,
                 now=now,
             )
-        completion.record_release(session, "association", quiet=resources.quiet_periods, now=now)
+        completion.record_release(session, association, quiet=resources.quiet_periods, now=now)
     assert close_studies(resources, now + timedelta(minutes=1)).completed == 1
-    with resources.database.begin() as session:
-        (job_id,) = jobs.mark_queued(
-            session, Queue.ANALYSIS, window=5, now=resources.database.now(session) + timedelta(minutes=2)
-        )
-    return job_id
 
 
 def _archived(resources: Resources, dataset: Dataset) -> ArchivedFile:
