@@ -13,9 +13,10 @@ from typing import assert_never
 from sqlalchemy.orm import Session
 
 from dicom_node import readiness
-from dicom_node.database import analyses, completion, delivery_steps, jobs
+from dicom_node.database import analyses, completion, delivery_steps, jobs, waiting_jobs
 from dicom_node.database.jobs import ReapedJob
 from dicom_node.database.waiting_jobs import take_back_rings
+from dicom_node.delivery.destinations import concurrency_of
 from dicom_node.domain.identifiers import AnalysisId, DeliveryId, JobId
 from dicom_node.domain.job import JobState, Queue
 from dicom_node.errors import BrokerUnavailable, OutOfResources, StateConflict
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 _REAP_EVERY_S = 1.0
 _SHORTEST_WAIT_S = 0.01
 """When something is due that another dispatcher is just doing."""
+_RINGS_ARE_HEARD_WITHIN = timedelta(seconds=1)
+"""By a worker that is idle; one that is busy leaves the ring at the broker."""
 _FIRST_BACKOFF = timedelta(seconds=0.25)
 _LONGEST_BACKOFF = timedelta(seconds=5)
 
@@ -74,6 +77,7 @@ class Dispatcher:
             ahead = self._look()
         if time.monotonic() >= self._reap_at:
             self._reap()
+            self._take_back_lost_rings()
             self._reap_at = time.monotonic() + _REAP_EVERY_S
             ahead = self._look()
         if ahead.job is not None and ahead.job <= ahead.now and time.monotonic() >= self._broker_retry_at:
@@ -120,7 +124,13 @@ class Dispatcher:
         database = self._resources.database
         window = self._resources.settings.dispatch_window if self._broker_backoff is None else 1
         with database.begin() as session:
-            job_ids = jobs.mark_queued(session, queue, window=window, now=database.now(session))
+            job_ids = jobs.mark_queued(
+                session,
+                queue,
+                window=window,
+                now=database.now(session),
+                concurrency=concurrency_of(session) if queue is Queue.DELIVERY else {},
+            )
         for number, job_id in enumerate(job_ids):
             try:
                 self._doorbell.ring(queue, job_id)
@@ -138,6 +148,29 @@ class Dispatcher:
         database = self._resources.database
         with database.begin() as session:
             take_back_rings(session, job_ids, reason="broker unavailable", now=database.now(session))
+
+    def _take_back_lost_rings(self) -> None:
+        """A broker with fewer rings than there are unclaimed jobs has forgotten some, or a worker died with one.
+
+        Ringing again for a job that somebody is just claiming does no harm: the second ring finds no job.
+        """
+        database = self._resources.database
+        for queue in Queue:
+            with database.read() as session:
+                rung_before = database.now(session) - _RINGS_ARE_HEARD_WITHIN
+                unclaimed = waiting_jobs.unclaimed(session, queue, rung_before=rung_before)
+            if not unclaimed or self._lies_at_the_broker(queue, len(unclaimed)):
+                continue
+            with database.begin() as session:
+                now = database.now(session)
+                take_back_rings(session, unclaimed, reason="the ring was lost", now=now)
+            logger.warning("rings were lost", extra={"queue": queue.value, "jobs": len(unclaimed)})
+
+    def _lies_at_the_broker(self, queue: Queue, rings: int) -> bool:
+        try:
+            return self._doorbell.unheard(queue) >= rings
+        except BrokerUnavailable:
+            return True  # nothing is known, and nobody could be rung for
 
     def _reap(self) -> None:
         database, settings = self._resources.database, self._resources.settings

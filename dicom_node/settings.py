@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         (), description="Where results go: AE@host:port, comma separated; empty: results stay in the node"
     )
     delivery_first_backoff: Duration = Field(
-        timedelta(seconds=5), description="Wait after the first failed delivery; doubles each time"
+        timedelta(seconds=30), description="Wait after the first failed delivery; doubles each time"
     )
     delivery_longest_backoff: Duration = Field(
         timedelta(minutes=10), description="Longest wait between two deliveries"

@@ -142,7 +142,7 @@ def move_delivery(
         It is in another state than those before, or accepted where nobody asks for proof: that is the end.
     """
     goes_on = sa.or_(deliveries.c.state != DeliveryState.DELIVERED.value, awaits_proof())
-    moved = session.execute(
+    moved: int | None = session.execute(
         sa.update(deliveries)
         .where(
             deliveries.c.id == delivery_id,

@@ -6,6 +6,7 @@ and those of models in shadow another one that waits for it.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,7 +28,7 @@ def most_urgent(
     session: Session, queue: Queue, *, limit: int, concurrency: Mapping[str, int], now: datetime
 ) -> list[JobId]:
     """Return and lock the READY jobs that are due, most urgent first, as far as their lanes have room."""
-    found = []
+    found: list[sa.Row[Any]] = []
     for lane, room in _rooms(session, queue, limit, concurrency, now).items():
         found += session.execute(
             locked_free(

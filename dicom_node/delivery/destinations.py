@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from dicom_node.domain.delivery import Patience
-from dicom_node.errors import DeliveryRefused
 from dicom_node.routing.document import DestinationProfile, DicomDestination, Routes
 from dicom_node.settings import Settings, parse_destination
 
@@ -15,13 +14,10 @@ def routes_in_force(session: Session) -> Routes:
     return Routes()
 
 
-def profile_of(session: Session, name: str) -> DestinationProfile:
+def profile_of(session: Session, name: str) -> DestinationProfile | None:
     """Return the profile of the Destination: by its name in the active routes, or from ``AE@host:port``.
 
-    Raises
-    ------
-    DeliveryRefused
-        There is no Destination of that name any more.
+    None when there is no Destination of that name any more.
     """
     named = routes_in_force(session).destinations.get(name)
     if named is not None:
@@ -29,7 +25,7 @@ def profile_of(session: Session, name: str) -> DestinationProfile:
     try:
         return DicomDestination(address=parse_destination(name))
     except ValueError:
-        raise DeliveryRefused(f"the routes in force have no destination {name!r}") from None
+        return None
 
 
 def concurrency_of(session: Session) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from dicom_node.archive import Archive
@@ -32,7 +33,7 @@ def checked_parcels(archive: Archive, delivery: Delivery, rows: Iterable[OutboxI
 
 def unchecked_parcels(archive: Archive, delivery: Delivery, rows: Iterable[OutboxInstance]) -> list[Parcel]:
     """Return the parcels of what went out before, to ask for them; their bytes do not matter any more."""
-    return [_parcel(archive.root / row.path, delivery, row) for row in rows]
+    return [replace(_parcel(archive.root / row.path, delivery, row), form=row.form) for row in rows]
 
 
 def answer_of(receipt: Receipt) -> InstanceAnswer:

@@ -1,98 +1,156 @@
-"""One delivery job: send the Analysis' instances, settle what the Destination answered."""
+"""Delivery jobs to one Destination, one after another on one open way: send, prove, settle."""
 
 import logging
-from datetime import datetime, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
 
-from dicom_node import scu
-from dicom_node.database import analyses, delivery_steps
-from dicom_node.domain.delivery import Delivery, Patience
-from dicom_node.domain.identifiers import AETitle, AnalysisId
+from dicom_node.database import delivery_steps
+from dicom_node.delivery.carriers import Carrier, Parcel, Receipt
+from dicom_node.delivery.destinations import profile_of
+from dicom_node.delivery.errand import Errand
+from dicom_node.delivery.opening import open_carrier
+from dicom_node.delivery.parcels import checked_parcels
+from dicom_node.delivery.proving import begin_proof, prove
+from dicom_node.delivery.settling import (
+    enter_progress,
+    nothing_answered,
+    settle_corrupted,
+    settle_refused,
+    settle_sent,
+    settle_unreachable,
+    way_broke,
+)
+from dicom_node.domain.delivery import Delivery, DeliveryState, InstanceState, Proof
 from dicom_node.domain.job import Lease
 from dicom_node.errors import ArchiveCorrupted, DeliveryRefused, DestinationUnreachable
 from dicom_node.resources import Resources
-from dicom_node.settings import Settings, parse_destination
 
 logger = logging.getLogger(__name__)
 
+MOST_AT_ONCE = 32
+"""Instances between two entries in the database: so many are sent again when a worker dies."""
+
 
 def deliver(resources: Resources, held: Lease, delivery: Delivery, *, actor: str) -> None:
-    """Send every instance of the Delivery and enter what came of it.
-
-    DELIVERED only when the Destination accepted every instance; a Destination that cannot be reached is tried
-    again after a wait that is a column of the job, and one that refused for good is not asked twice.
-
-    Raises
-    ------
-    LeaseLost
-        Another worker holds the job by now; nothing was entered.
-    """
-    try:
-        answer = _send(resources, delivery)
-    except DestinationUnreachable as error:
-        _try_later(resources, held, delivery, answer=str(error), actor=actor)
-    except DeliveryRefused as error:
-        with resources.database.begin() as session:
-            now = resources.database.now(session)
-            delivery_steps.settle_refused(session, held, answer=str(error), actor=actor, now=now)
-        logger.warning("delivery refused", extra={"delivery": str(delivery.delivery_id)})
-    except ArchiveCorrupted as error:
-        with resources.database.begin() as session:
-            now = resources.database.now(session)
-            delivery_steps.settle_exhausted(session, held, answer=str(error), actor=actor, now=now)
-        logger.critical("result bytes are gone or changed", extra={"delivery": str(delivery.delivery_id)})
-    else:
-        with resources.database.begin() as session:
-            now = resources.database.now(session)
-            delivery_steps.settle_delivered(session, held, answer=answer, actor=actor, now=now)
-        logger.info("delivered", extra={"delivery": str(delivery.delivery_id)})
+    """Do one delivery job by itself; see :meth:`Round.deliver`."""
+    with Round(resources, actor=actor) as only:
+        only.deliver(held, delivery)
 
 
-def backoff(settings: Settings, attempts: int) -> timedelta:
-    """Return how long to wait after so many failed attempts: doubling, bounded, with a tenth of jitter."""
-    return Patience(
-        first=settings.delivery_first_backoff,
-        longest=settings.delivery_longest_backoff,
-        give_up_after=settings.delivery_give_up_after,
-    ).wait(attempts)
+class Round:
+    """Deliveries to one Destination that share an open way there; a context manager."""
 
+    def __init__(self, resources: Resources, *, actor: str) -> None:
+        self._resources, self._actor = resources, actor
+        self._carrier: Carrier | None = None
+        self._is_fresh = True
 
-def _send(resources: Resources, delivery: Delivery) -> str:
-    outcomes = scu.send_instances(
-        _paths(resources, delivery.analysis_id),
-        parse_destination(delivery.destination),
-        calling_ae_title=AETitle(resources.settings.ae_title),
-    )
-    told = "; ".join(f"{outcome.sop_instance_uid}: {outcome.comment}" for outcome in outcomes)
-    if all(outcome.accepted for outcome in outcomes):
-        return told
-    if any(not outcome.accepted and not outcome.temporary for outcome in outcomes):
-        raise DeliveryRefused(told)
-    raise DestinationUnreachable(told)
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
 
-def _paths(resources: Resources, analysis_id: AnalysisId | None) -> list[Path]:
-    """Return the files in the order of sending: what a report refers to comes before the report."""
-    if analysis_id is None:
-        return []
-    with resources.database.read() as session:
-        made = analyses.outputs_of(session, analysis_id)
-    ordered = sorted(made, key=lambda output: output.role.value)
-    return [resources.archive.verified(output.path, output.sha256) for output in ordered]
+    @property
+    def is_open(self) -> bool:
+        """Whether the way is open, so that more may go there at once."""
+        return self._carrier is not None
 
+    def deliver(self, held: Lease, delivery: Delivery) -> None:
+        """Do the next step of a claimed delivery job: send what is not accepted yet, or ask for its proof.
 
-def _try_later(resources: Resources, held: Lease, delivery: Delivery, *, answer: str, actor: str) -> None:
-    settings = resources.settings
-    with resources.database.begin() as session:
-        now: datetime = resources.database.now(session)
-        if now - delivery.created_at >= settings.delivery_give_up_after:
-            delivery_steps.settle_exhausted(session, held, answer=answer, actor=actor, now=now)
+        A Destination that cannot be reached is left alone for a while, with all that is to go there; one that
+        refused for good is not asked twice.
+
+        Raises
+        ------
+        LeaseLost
+            Another worker holds the job by now; nothing was entered.
+        """
+        with self._resources.database.read() as session:
+            profile = profile_of(session, delivery.destination)
+        if profile is None:
+            self._refuse_unknown(held, delivery)
             return
-        not_before = now + backoff(settings, delivery.attempts)
-        delivery_steps.postpone_delivery(
-            session, held, not_before=not_before, answer=answer, actor=actor, now=now
+        errand = Errand(
+            resources=self._resources, held=held, delivery=delivery, profile=profile, actor=self._actor
         )
-    logger.warning(
-        "destination unreachable, trying later",
-        extra={"delivery": str(delivery.delivery_id), "not_before": not_before.isoformat()},
-    )
+        try:
+            if delivery.state is DeliveryState.PENDING:
+                self._send(errand)
+            else:
+                prove(errand, lambda: self._open(errand))
+        except DestinationUnreachable as error:
+            self._close()
+            settle_unreachable(_renewed(errand), str(error))
+        except DeliveryRefused as error:
+            settle_refused(_renewed(errand), str(error))
+        except ArchiveCorrupted as error:
+            settle_corrupted(errand, str(error))
+
+    def _refuse_unknown(self, held: Lease, delivery: Delivery) -> None:
+        answer = f"the routes in force have no destination {delivery.destination!r}"
+        settle = (
+            delivery_steps.settle_refused
+            if delivery.state is DeliveryState.PENDING
+            else delivery_steps.settle_exhausted
+        )
+        with self._resources.database.begin() as session:
+            now = self._resources.database.now(session)
+            settle(session, held, answer=answer, actor=self._actor, now=now)
+        logger.warning("delivery to an unknown destination", extra={"delivery": str(delivery.delivery_id)})
+
+    def _send(self, errand: Errand) -> None:
+        waiting = errand.rows(InstanceState.PENDING)
+        parcels = checked_parcels(self._resources.archive, errand.delivery, waiting)
+        receipts: list[Receipt] = []
+        answered = False
+        for begin in range(0, len(parcels), MOST_AT_ONCE):
+            if receipts:
+                enter_progress(errand, receipts)
+            receipts = self._send_some(errand, parcels[begin : begin + MOST_AT_ONCE])
+            if way_broke(receipts):
+                self._close()
+                break
+            answered = True
+        if nothing_answered(receipts) and not answered:
+            raise DestinationUnreachable(receipts[0].comment)
+        state = settle_sent(errand, receipts)
+        if state is DeliveryState.DELIVERED and errand.profile.proof is not Proof.NONE:
+            begin_proof(_renewed(errand), lambda: self._open(errand))
+
+    def _send_some(self, errand: Errand, parcels: Sequence[Parcel]) -> list[Receipt]:
+        """Send on the open way; one that broke while nobody used it is opened again, once."""
+        carrier, is_fresh = self._open(errand), self._is_fresh
+        self._is_fresh = False
+        try:
+            receipts = carrier.send(parcels)
+        except DestinationUnreachable:
+            if is_fresh:
+                raise
+        else:
+            if is_fresh or not nothing_answered(receipts):
+                return receipts
+        self._close()
+        return self._open(errand).send(parcels)
+
+    def _open(self, errand: Errand) -> Carrier:
+        if self._carrier is None:
+            self._carrier = open_carrier(
+                errand.delivery.destination, errand.profile, self._resources.settings
+            )
+            self._is_fresh = True
+        return self._carrier
+
+    def _close(self) -> None:
+        if self._carrier is not None:
+            self._carrier.close()
+            self._carrier = None
+
+
+def _renewed(errand: Errand) -> Errand:
+    return replace(errand, delivery=errand.now_as_it_is())

@@ -5,12 +5,13 @@ import struct
 
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider, DimseServiceType
-from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+from pynetdicom.dimse_messages import C_STORE_RQ, N_EVENT_REPORT_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_node.archive import Archive
 from dicom_node.intake.admission import StoreCommand
+from dicom_node.scp.commitment import LONGEST_REPORT, SOP_CLASS
 from dicom_node.scp.connections import Connection
 from dicom_node.scp.spool import OfferedCommand, SpooledDataSet
 
@@ -64,7 +65,9 @@ class SpoolingDimse(DIMSEServiceProvider):  # type: ignore[misc]  # pynetdicom i
 
     def _new_message(self) -> DIMSEMessage:
         message = DIMSEMessage()
-        message.data_set = SpooledDataSet(self._archive, lambda: self._offered_command(message))
+        message.data_set = SpooledDataSet(
+            self._archive, lambda: self._offered_command(message), lambda: self._kept_in_memory(message)
+        )
         self._spools = [spool for spool in self._spools if spool.is_held]
         self._spools.append(message.data_set)
         return message
@@ -87,9 +90,14 @@ class SpoolingDimse(DIMSEServiceProvider):  # type: ignore[misc]  # pynetdicom i
             called_ae_title=self.assoc.acceptor.ae_title,
         )
 
+    def _kept_in_memory(self, message: DIMSEMessage) -> int:
+        """Return how many bytes of a data set may be kept in memory: none, but of a commitment report."""
+        is_report = isinstance(message, N_EVENT_REPORT_RQ) and _is_commitment(self.assoc, message.context_id)
+        return LONGEST_REPORT if is_report else 0
+
 
 def serve_requests_only(association: Association) -> None:
-    """Abort an association that brings what is no C-ECHO or C-STORE request; call before it starts.
+    """Abort an association that brings a request which is not served here; call before it starts.
 
     pynetdicom answers nothing at all to a response, or to a request without a UID, and the peer waits until
     its time is up; any DIMSE-N request in a presentation context of Storage it takes for a C-STORE.
@@ -97,10 +105,20 @@ def serve_requests_only(association: Association) -> None:
     serve = association._serve_request  # noqa: SLF001 - no public way to see a request before it is served
 
     def serve_or_abort(request: DimseServiceType, context_id: int) -> None:
-        if isinstance(request, (C_ECHO, C_STORE)) and request.is_valid_request:
+        is_served = isinstance(request, (C_ECHO, C_STORE)) or (
+            isinstance(request, N_EVENT_REPORT)
+            and request.AffectedSOPClassUID == SOP_CLASS
+            and _is_commitment(association, context_id)
+        )
+        if is_served and request.is_valid_request:
             serve(request, context_id)
             return
         logger.warning("no request that is served here", extra={"kind": type(request).__name__})
         association.abort()
 
     association._serve_request = serve_or_abort  # noqa: SLF001
+
+
+def _is_commitment(association: Association, context_id: int) -> bool:
+    contexts = {context.context_id: context for context in association.accepted_contexts}
+    return context_id in contexts and contexts[context_id].abstract_syntax == SOP_CLASS

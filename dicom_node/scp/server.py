@@ -25,7 +25,9 @@ from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.errors import ConfigurationError, OutOfResources
 from dicom_node.imaging.transfer_syntaxes import decodable_transfer_syntaxes
 from dicom_node.resources import Resources, open_resources
+from dicom_node.scp import commitment
 from dicom_node.scp.acceptor import HANDSHAKE_PATIENCE_S, HardenedServer, hang_up
+from dicom_node.scp.commitment import CommitmentHandler
 from dicom_node.scp.connections import Connection
 from dicom_node.scp.storage import StoreHandler
 from dicom_node.settings import Settings
@@ -40,7 +42,7 @@ _REFUSALS = {3: "calling AE title not recognised", 7: "called AE title not recog
 
 
 class NodeServer:
-    """The Verification and Storage SCP of one node."""
+    """The Verification and Storage SCP of one node, and the SCU end of Storage Commitment reports."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class NodeServer:
             sop_classes=frozenset(SOP_CLASSES_READ),
             transfer_syntaxes=frozenset(transfer_syntaxes),
         )
+        self._commitment = CommitmentHandler(resources=resources)
         self._tls = tls
         self._server: HardenedServer | None = None
         self._accepting: threading.Thread | None = None
@@ -91,6 +94,7 @@ class NodeServer:
                     (evt.EVT_REQUESTED, self._on_requested),
                     (evt.EVT_REJECTED, self._on_rejected),
                     (evt.EVT_C_STORE, self._on_store),
+                    (evt.EVT_N_EVENT_REPORT, self._commitment.handle_report),
                     (evt.EVT_RELEASED, self._on_released),
                     (evt.EVT_ABORTED, self._on_aborted),
                 ],
@@ -135,6 +139,8 @@ class NodeServer:
         entity.add_supported_context(Verification)
         for sop_class in SOP_CLASSES_READ:
             entity.add_supported_context(sop_class, list(self._transfer_syntaxes))
+        # A Destination that reports on an association of its own is its SCP there (PS3.4 J.3.3.1.4).
+        entity.add_supported_context(commitment.SOP_CLASS, scu_role=True, scp_role=True)
         return entity
 
     def _on_requested(self, event: Event) -> None:

@@ -41,10 +41,17 @@ class SpooledDataSet(BytesIO):
     when the C-STORE is answered.
     """
 
-    def __init__(self, archive: Archive, read_command: Callable[[], OfferedCommand | None]) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        read_command: Callable[[], OfferedCommand | None],
+        most_in_memory: Callable[[], int],
+    ) -> None:
         super().__init__()
         self._archive = archive
         self._read_command = read_command
+        self._most_in_memory = most_in_memory
+        self._in_memory = 0
         self._is_open = False
         self._part: Path | None = None
         self._file: FileIO | None = None
@@ -64,6 +71,8 @@ class SpooledDataSet(BytesIO):
             self._digest.update(fragment)
             self._append(fragment, length)
             self._size += length
+        else:
+            self._keep_in_memory(fragment, length)
         return length
 
     def finish(self) -> None:
@@ -107,7 +116,8 @@ class SpooledDataSet(BytesIO):
     def _open(self) -> None:
         """Start the file with its File Meta Information (PS3.10 7.1)."""
         offered = self._read_command()
-        if offered is None:  # not a C-STORE: nothing is kept
+        if offered is None:  # not a C-STORE: nothing is kept on disk
+            self._in_memory = self._most_in_memory()
             return
         self._command = offered.command
         if not is_uid(self._command.sop_instance_uid) or not is_uid(self._command.sop_class_uid):
@@ -125,6 +135,15 @@ class SpooledDataSet(BytesIO):
             self._fail(OutOfResources(f"the archive cannot be written: {error.strerror}"))
             return
         self._append(head, len(head))
+
+    def _keep_in_memory(self, fragment: Buffer, length: int) -> None:
+        """Keep what is short enough; what is not is dropped whole, so that no part of it is taken for all."""
+        if self.tell() + length <= self._in_memory:
+            super().write(fragment)
+            return
+        self._in_memory = 0
+        self.seek(0)
+        self.truncate()
 
     def _append(self, content: Buffer, length: int) -> None:
         try:

@@ -7,13 +7,15 @@ import pytest
 
 from dicom_node.database import analyses, deliveries, delivery_steps, jobs
 from dicom_node.database.analyses import ReadingResult
-from dicom_node.delivery.sending import backoff, deliver
+from dicom_node.delivery.destinations import patience_of
+from dicom_node.delivery.sending import deliver
 from dicom_node.domain.delivery import Delivery, DeliveryState, Order
 from dicom_node.domain.finding import Condition, Finding, Output, OutputRole, Presence
 from dicom_node.domain.identifiers import DeliveryId
 from dicom_node.domain.job import JobState, Lease, Queue
 from dicom_node.errors import LeaseLost
 from dicom_node.resources import Resources
+from dicom_node.routing.document import DicomDestination
 from dicom_node.settings import Settings
 from tests.peers.pacs import Pacs
 from tests.synthetic import stories
@@ -184,12 +186,25 @@ def test_a_worker_that_lost_its_lease_settles_nothing(resources: Resources, pacs
     assert state_of(resources, delivery).state is DeliveryState.PENDING
 
 
-def test_the_wait_doubles_and_is_bounded(settings: Settings) -> None:
-    waits = [backoff(settings, attempts).total_seconds() for attempts in range(1, 30)]
+def test_the_wait_doubles_from_half_a_minute_to_ten_minutes(settings: Settings) -> None:
+    profile = DicomDestination(address="PACS@127.0.0.1:104")
+    patience = patience_of(profile, settings)
 
-    assert waits[0] == pytest.approx(settings.delivery_first_backoff.total_seconds(), rel=0.11)
-    assert waits[2] == pytest.approx(4 * settings.delivery_first_backoff.total_seconds(), rel=0.11)
-    assert max(waits) <= settings.delivery_longest_backoff.total_seconds() * 1.1
+    waits = [patience.wait(failures).total_seconds() for failures in range(1, 30)]
+
+    assert waits[0] == pytest.approx(30, rel=0.11)
+    assert waits[2] == pytest.approx(120, rel=0.11)
+    assert max(waits) <= 600 * 1.1
+    assert len(set(waits)) == len(waits), "with jitter"
+
+
+def test_a_profile_has_a_patience_of_its_own(settings: Settings) -> None:
+    profile = DicomDestination(address="PACS@127.0.0.1:104", first_backoff="1", give_up_after="60")
+
+    patience = patience_of(profile, settings)
+
+    assert (patience.first.total_seconds(), patience.give_up_after.total_seconds()) == (1, 60)
+    assert patience.longest == settings.delivery_longest_backoff
 
 
 def _stored(resources: Resources, role: OutputRole, number: int) -> Output:
