@@ -9,6 +9,8 @@ from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.routing import InstalledModel, ModelChoice, StudyFacts
 from dicom_node.routing.document import ModelUse, Routes
 
+DEFAULT = "default"
+"""Names what no rule takes."""
 _Version = tuple[str, str]
 """Name and version of a model."""
 
@@ -45,7 +47,8 @@ def choices_under(
     stages
         Those that stand, see :func:`dicom_node.domain.deployment.standing`.
     """
-    wishes = _wishes(rule, uses, facts, models, stages)
+    reading = [one for one in models if one.modalities & facts.modalities]
+    wishes = _wishes(rule, uses, models, stages, reading)
     at_hand = {_version_of(one.model): one.model for one in models}
     choices = []
     for version, wish in sorted(wishes.items()):
@@ -72,6 +75,39 @@ def unserved(routes: Routes, models: Sequence[InstalledModel], stages: Stages) -
     return tuple(said)
 
 
+def in_force(
+    routes: Routes, models: Sequence[InstalledModel], stages: Stages
+) -> tuple[tuple[str, str, str, str], ...]:
+    """Return under each rule every version that the routes or the stages speak of, and how it takes part.
+
+    Returns
+    -------
+    tuple
+        Rule, name and version, what the routes say, and what is in force; each ``-`` where it is not said.
+    """
+    rows = []
+    for rule, uses in _lists(routes):
+        document = _wishes(rule, uses, models, {}, models)
+        standing = _wishes(rule, uses, models, stages, models)
+        for version in sorted({**document, **standing}):
+            said, stands = document.get(version), standing.get(version)
+            rows.append((rule, " ".join(version), _told(said), _told(stands)))
+    return tuple(rows)
+
+
+def pinned_otherwise(routes: Routes, model: ModelIdentity, rule: str) -> tuple[str, ...]:
+    """Return the rules, of those that a stage is about, whose pin forbids the model's weights."""
+    return tuple(
+        name
+        for name, uses in _lists(routes)
+        if rule in {EVERY_RULE, name}
+        for use in uses or ()
+        if use.name == model.name
+        and use.version in {"", model.version}
+        and use.weights_sha256 not in {"", model.weights_sha256}
+    )
+
+
 def falls_within(share: float, model: ModelIdentity, study_instance_uid: str) -> bool:
     """Tell whether a canary is ACTIVE for the study: always the same answer, and a larger share keeps it."""
     digest = hashlib.sha256(f"{model.name}\n{model.version}\n{study_instance_uid}".encode()).digest()
@@ -81,35 +117,39 @@ def falls_within(share: float, model: ModelIdentity, study_instance_uid: str) ->
 def _wishes(
     rule: str,
     uses: tuple[ModelUse, ...] | None,
-    facts: StudyFacts,
     models: Sequence[InstalledModel],
     stages: Stages,
+    reading: Sequence[InstalledModel],
 ) -> dict[_Version, _Wish]:
+    """Return how each version is to take part; without a list, or by a stage alone, only those reading do."""
+    staged = _staged(rule, uses, stages)
+    promoted = {name: version for (name, version), wish in staged.items() if wish.mode is ModelMode.ACTIVE}
+    wishes: dict[_Version, _Wish] = {}
+    for use in uses if uses is not None else _uses_of_active(reading):
+        version = use.version or promoted.get(use.name) or _usual_version(use.name, models)
+        wishes[use.name, version] = _Wish(use.mode, use.share, use.weights_sha256)
+    addable = {_version_of(one.model) for one in reading}
+    for key, wish in staged.items():
+        if key in wishes:
+            wishes[key] = _Wish(wish.mode, wish.share, wishes[key].weights_sha256)
+        elif key in addable:
+            wishes[key] = wish
+    return wishes
+
+
+def _staged(rule: str, uses: tuple[ModelUse, ...] | None, stages: Stages) -> dict[_Version, _Wish]:
+    """Return what the stages say under a rule, the rule's own above those of every rule."""
     applying = [EVERY_RULE, rule] if uses != () else [rule]
-    staged = {
+    return {
         (name, version): _Wish(mode, share)
         for applies in applying
         for (of_rule, name, version), (mode, share) in stages.items()
         if of_rule == applies
     }
-    promoted = {name: version for (name, version), wish in staged.items() if wish.mode is ModelMode.ACTIVE}
-    wishes: dict[_Version, _Wish] = {}
-    for use in _uses_of_active(facts, models) if uses is None else uses:
-        version = use.version or promoted.get(use.name) or _usual_version(use.name, models)
-        wishes[use.name, version] = _Wish(use.mode, use.share, use.weights_sha256)
-    reads = {_version_of(one.model) for one in models if one.modalities & facts.modalities}
-    for key, wish in staged.items():
-        if key in wishes:
-            wishes[key] = _Wish(wish.mode, wish.share, wishes[key].weights_sha256)
-        elif key in reads:
-            wishes[key] = wish
-    return wishes
 
 
-def _uses_of_active(facts: StudyFacts, models: Sequence[InstalledModel]) -> tuple[ModelUse, ...]:
-    return tuple(
-        ModelUse(name=one.model.name) for one in models if one.active and one.modalities & facts.modalities
-    )
+def _uses_of_active(models: Sequence[InstalledModel]) -> tuple[ModelUse, ...]:
+    return tuple(ModelUse(name=one.model.name) for one in models if one.active)
 
 
 def _usual_version(name: str, models: Sequence[InstalledModel]) -> str:
@@ -126,11 +166,20 @@ def _decided(wish: _Wish, model: ModelIdentity, study_instance_uid: str) -> Mode
 
 
 def _named(routes: Routes) -> Iterator[tuple[str, ModelUse]]:
-    for rule in routes.rules:
-        for use in rule.then.models or ():
-            yield f"rule {rule.name!r}", use
-    for use in routes.default.models or ():
-        yield "default", use
+    for rule, uses in _lists(routes):
+        for use in uses or ():
+            yield rule if rule == DEFAULT else f"rule {rule!r}", use
+
+
+def _lists(routes: Routes) -> Iterator[tuple[str, tuple[ModelUse, ...] | None]]:
+    yield from ((rule.name, rule.then.models) for rule in routes.rules)
+    yield DEFAULT, routes.default.models
+
+
+def _told(wish: _Wish | None) -> str:
+    if wish is None:
+        return "-"
+    return f"canary {wish.share:.0%}" if wish.mode is ModelMode.CANARY else wish.mode.value
 
 
 def _problem(use: ModelUse, models: Iterable[InstalledModel]) -> str:
