@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dicom_node.cli.dead_letters import app as dead_letters_app
 from dicom_node.cli.deployments import app as deployments_app
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(deployments_app, name="deployments")
+app.add_typer(dead_letters_app, name="dead-letters")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dicom_node import audit, triage
+from dicom_node.cli.dead_letter_views import delivery_as_json
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.audit import Action, RecordedEvent
@@ -150,17 +151,7 @@ def item_as_json(item: WorklistItem) -> dict[str, object]:
         "completion_reason": study.completion_reason.value if study.completion_reason else None,
         "analyses": [_analysis_as_json(analysis) for analysis in item.analyses],
         "shadow_analyses": [_analysis_as_json(analysis) for analysis in item.shadows],
-        "deliveries": [
-            {
-                "analysis_id": str(delivery.analysis_id),
-                "destination": delivery.destination,
-                "state": delivery.state.value,
-                "attempts": delivery.attempts,
-                "answer": delivery.last_answer,
-                "delivered_at": _text(delivery.delivered_at),
-            }
-            for delivery in item.deliveries
-        ],
+        "deliveries": [delivery_as_json(delivery) for delivery in item.deliveries],
     }
 
 

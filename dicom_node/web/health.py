@@ -8,8 +8,10 @@ import kombu
 from kombu.exceptions import OperationalError
 
 from dicom_node import readiness
-from dicom_node.database import jobs, migrate
+from dicom_node.database import dead_letters, destination_health, jobs, migrate
+from dicom_node.database.dead_letters import DeliveryCounts
 from dicom_node.database.worklist import study_counts
+from dicom_node.domain.delivery import DestinationHealth
 from dicom_node.domain.job import JobState, Queue
 from dicom_node.domain.study import StudyState
 from dicom_node.errors import OutOfResources
@@ -43,6 +45,9 @@ class NodeStatus:
     """``database``: it answers; ``schema``: it is the one of this version; ``broker``: it answers."""
     studies: Mapping[StudyState, int]
     jobs: Mapping[tuple[Queue, JobState], int]
+    delivery_counts: DeliveryCounts
+    troubled: tuple[DestinationHealth, ...]
+    """Destinations that could not be reached when they were last tried."""
 
     @property
     def ready(self) -> bool:
@@ -67,6 +72,19 @@ class NodeStatus:
                 queue.value: {state.value: self.jobs.get((queue, state), 0) for state in JobState}
                 for queue in Queue
             },
+            "deliveries": {
+                "awaiting_proof": self.delivery_counts.awaiting_proof,
+                "dead_letters": self.delivery_counts.dead_letters,
+                "suspended": [
+                    {
+                        "destination": one.destination,
+                        "failures": one.failures,
+                        "open_until": one.open_until.isoformat() if one.open_until else None,
+                        "answer": one.last_answer,
+                    }
+                    for one in self.troubled
+                ],
+            },
         }
 
     def lines(self) -> list[str]:
@@ -85,6 +103,8 @@ class NodeStatus:
                 + _counted({state.value: self.jobs.get((queue, state), 0) for state in JobState})
                 for queue in Queue
             ),
+            f"  deliveries   {self.delivery_counts.awaiting_proof} await proof,"
+            f" {self.delivery_counts.dead_letters} dead letters",
             *(f"  warning: {warning}" for warning in self.warnings()),
         ]
 
@@ -95,6 +115,10 @@ class NodeStatus:
             said.append("every AE may send: DICOM_NODE_CALLING_AE_TITLES is empty")
         if not self.destinations:
             said.append("results stay in the node: DICOM_NODE_DESTINATIONS is empty")
+        said += [
+            f"{one.destination} cannot be reached ({one.failures} in a row): {one.last_answer}"
+            for one in self.troubled
+        ]
         return said
 
 
@@ -104,10 +128,13 @@ def node_status(resources: Resources) -> NodeStatus:
     checks = dependency_checks(resources)
     counted_studies: Mapping[StudyState, int] = {}
     counted_jobs: Mapping[tuple[Queue, JobState], int] = {}
+    delivery_counts, troubled = DeliveryCounts(awaiting_proof=0, dead_letters=0), []
     if checks["schema"]:
         try:
             with resources.database.read() as session:
                 counted_studies, counted_jobs = study_counts(session), jobs.counts(session)
+                delivery_counts = dead_letters.delivery_counts(session)
+                troubled = destination_health.troubled(session)
         except OutOfResources:
             checks["database"] = False
     return NodeStatus(
@@ -119,6 +146,8 @@ def node_status(resources: Resources) -> NodeStatus:
         checks=checks,
         studies=counted_studies,
         jobs=counted_jobs,
+        delivery_counts=delivery_counts,
+        troubled=tuple(troubled),
     )
 
 

@@ -7,7 +7,7 @@ import argparse
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -26,9 +26,14 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import (
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
 from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_node import dimse
@@ -91,6 +96,8 @@ class Pacs:
         self._entity.require_called_aet = True
         self._entity.require_calling_aet = list(calling_ae_titles)
         self._entity.add_supported_context(Verification)
+        self._entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+        self._entity.add_supported_context(StorageCommitmentPushModel)
         for sop_class in sop_classes:
             self._entity.add_supported_context(sop_class, list(transfer_syntaxes))
         self._server: ThreadedAssociationServer | None = None
@@ -100,6 +107,12 @@ class Pacs:
         self._comment = ""
         self._delay_s = 0.0
         self._aborts_at: int | None = None
+        self._losing = 0
+        self._holds: set[str] = set()
+        self._reports_to: Destination | None = None
+        self._reporting: list[threading.Thread] = []
+        self.found: list[str] = []
+        self.commitments = 0
         self.associations = 0
         self.implementations: list[tuple[str, str]] = []
 
@@ -122,6 +135,8 @@ class Pacs:
             (evt.EVT_CONN_OPEN, dimse.set_nodelay),
             (evt.EVT_ACCEPTED, self._count_association),
             (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+            (evt.EVT_N_ACTION, self._commit),
         ]
         self._server = self._entity.make_server(
             (self.host, self.port), evt_handlers=handlers, server_class=ThreadedAssociationServer
@@ -137,6 +152,18 @@ class Pacs:
             self._server = None
             for association in self._entity.active_associations:
                 association.abort()
+        for reporting in self._reporting:
+            reporting.join(10)
+        self._reporting.clear()
+
+    def lose(self, count: int) -> None:
+        """Answer Success to so many more C-STOREs and keep nothing of them: a liar."""
+        with self._changed:
+            self._losing = count
+
+    def report_to(self, destination: Destination | None) -> None:
+        """Report storage commitment there, on an association of its own; None: take requests, say nothing."""
+        self._reports_to = destination
 
     def answer(self, status: int, comment: str = "") -> None:
         """Answer every C-STORE with this status from now on."""
@@ -198,6 +225,10 @@ class Pacs:
                 event.assoc.abort()
                 return 0xC000
             received = _received(event, self._status)
+            if self._losing:
+                self._losing -= 1
+            elif dimse.is_accepted(self._status):
+                self._holds.add(received.sop_instance_uid)
             if self._folder is not None and dimse.is_accepted(self._status):
                 _write(self._folder, received)
             self._received.append(received)
@@ -207,6 +238,49 @@ class Pacs:
         if self._comment:
             answer.ErrorComment = self._comment
         return answer
+
+    def _find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        wanted = str(event.identifier.SOPInstanceUID)
+        with self._changed:
+            self.found.append(wanted)
+            is_held = wanted in self._holds
+        if is_held:
+            yield 0xFF00, event.identifier
+
+    def _commit(self, event: Event) -> tuple[int, None]:
+        with self._changed:
+            self.commitments += 1
+        reports_to = self._reports_to
+        if reports_to is not None:
+            reporting = threading.Thread(target=self._report, args=(event.action_information, reports_to))
+            self._reporting.append(reporting)
+            reporting.start()
+        return 0x0000, None
+
+    def _report(self, request: Dataset, to: Destination) -> None:
+        report, failed = Dataset(), []
+        report.TransactionUID = request.TransactionUID
+        report.ReferencedSOPSequence = []
+        for item in request.ReferencedSOPSequence:
+            if item.ReferencedSOPInstanceUID in self._holds:
+                report.ReferencedSOPSequence.append(item)
+            else:
+                item.FailureReason = 0x0112
+                failed.append(item)
+        if failed:
+            report.FailedSOPSequence = failed
+        entity = AE(self.ae_title)
+        role = build_role(StorageCommitmentPushModel, scp_role=True)
+        contexts = [build_context(StorageCommitmentPushModel)]
+        association = entity.associate(to.host, to.port, contexts, to.ae_title, ext_neg=[role])
+        if association.is_established:
+            association.send_n_event_report(
+                report,
+                2 if failed else 1,
+                StorageCommitmentPushModel,
+                StorageCommitmentPushModelInstance,
+            )
+            association.release()
 
 
 def _received(event: Event, status: int) -> Received:
