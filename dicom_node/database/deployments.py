@@ -101,7 +101,10 @@ def promote(
         rule=rule, model_name=identity.name, model_version=identity.version, mode=ModelMode.ACTIVE
     )
     _check(session, stage)
-    detail = {"studies_read": read, "weights_sha256": identity.weights_sha256}
+    detail: dict[str, str | int | float | None] = {
+        "studies_read": read,
+        "weights_sha256": identity.weights_sha256,
+    }
     _enter(session, [stage, *others], act, Action.MODEL_PROMOTED, detail)
     return read
 

@@ -33,9 +33,9 @@ class Reading:
     def verdict(self) -> str:
         """The condition that is present, ``undetermined``, or why there is neither."""
         if self.state is not AnalysisState.COMPLETED:
-            return self.state.value.lower()
+            return str(self.state.value).lower()
         impression = impression_of(self.findings)
-        return UNDETERMINED if impression is None else impression.condition.value
+        return UNDETERMINED if impression is None else str(impression.condition.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def mcnemar_exact(only_one: int, only_other: int) -> float:
     """Return the two-sided p-value of as uneven a split of the discordant pairs, were both equally likely."""
     discordant = only_one + only_other
     tail = sum(math.comb(discordant, k) for k in range(min(only_one, only_other) + 1))
-    return min(1.0, 2 * tail / 2**discordant)
+    return min(1.0, float(2 * tail / 2**discordant))
 
 
 def largest_gap(ones: Sequence[float], others: Sequence[float]) -> float:
