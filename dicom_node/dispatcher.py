@@ -150,7 +150,7 @@ class Dispatcher:
             take_back_rings(session, job_ids, reason="broker unavailable", now=database.now(session))
 
     def _take_back_lost_rings(self) -> None:
-        """A broker with fewer rings than there are unclaimed jobs has forgotten some, or a worker died with one.
+        """A broker with fewer rings than unclaimed jobs has forgotten some, or a worker died with one.
 
         Ringing again for a job that somebody is just claiming does no harm: the second ring finds no job.
         """

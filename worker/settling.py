@@ -12,10 +12,10 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def settled_or_logged(job_id: UUID) -> Iterator[None]:
-    """End a task quietly whose job another worker holds, or whose database is away: the reaper has it."""
+    """End a task quietly whose job another worker holds, or whose database is away: it goes back."""
     try:
         yield
     except LeaseLost:
         logger.warning("lease lost, nothing was entered", extra={"job": str(job_id)})
     except OutOfResources:
-        logger.warning("database away, the job goes back by its lease", extra={"job": str(job_id)})
+        logger.warning("database away, the job is given back when it is there", extra={"job": str(job_id)})

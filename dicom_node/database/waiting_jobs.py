@@ -62,6 +62,18 @@ def recall_lane(session: Session, queue: Queue, lane: str, *, reason: str, now: 
     take_back_rings(session, [JobId(row.id) for row in rows], reason=reason, now=now)
 
 
+def unclaimed(session: Session, queue: Queue, *, rung_before: datetime) -> list[JobId]:
+    """Return the QUEUED jobs that were rung before a time: a worker has not claimed them since."""
+    rows = session.execute(
+        sa.select(jobs.c.id).where(
+            jobs.c.queue == queue.value,
+            jobs.c.state == JobState.QUEUED.value,
+            jobs.c.queued_at < rung_before,
+        )
+    )
+    return [JobId(row.id) for row in rows]
+
+
 def take_back_rings(session: Session, job_ids: Iterable[JobId], *, reason: str, now: datetime) -> None:
     """Move jobs whose ring did not get out back to READY; one that was claimed meanwhile is left alone."""
     rows = session.execute(

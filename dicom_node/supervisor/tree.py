@@ -41,7 +41,7 @@ class Pace:
 
     first_backoff: timedelta = timedelta(seconds=0.1)
     longest_backoff: timedelta = timedelta(seconds=30)
-    healthy_after: timedelta = timedelta(minutes=1)
+    healthy_after: timedelta = timedelta(seconds=10)
     """A process that lived so long starts again after the first backoff."""
     starts_before_giving_up: int = 5
     """While the tree is not up yet: starts of a process that never was ready."""

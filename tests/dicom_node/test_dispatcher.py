@@ -14,10 +14,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from dicom_node import readiness
 from dicom_node.database import analyses, audit_trail, completion, deliveries, jobs, migrate, studies
 from dicom_node.database.audit_trail import AuditQuery
+from dicom_node.database.tables import jobs as job_table
 from dicom_node.dispatcher import Dispatcher, turn_until
 from dicom_node.domain.audit import Action
 from dicom_node.domain.delivery import DeliveryState
@@ -209,6 +211,33 @@ def test_a_ring_that_was_lost_is_rung_again(resources: Resources, broker: Broker
         eventually(lambda: rung(broker, Queue.ANALYSIS) >= 1)
     impatient.close()
     assert said(resources, Action.JOB_REAPED) >= 1
+
+
+def test_rings_that_the_broker_forgot_are_rung_again_within_seconds(
+    resources: Resources, broker: Broker
+) -> None:
+    register(resources.database, CXR)
+    send_overdue(resources, 1, 2)
+    with closing(Doorbell(broker.url)) as doorbell, running(resources, doorbell):
+        eventually(lambda: rung(broker, Queue.ANALYSIS) == 2)
+        with broker.client() as client:
+            client.lpop("node:analysis")  # a worker took it and died before it claimed the job
+        eventually(lambda: said(resources, Action.JOB_REAPED) == 2, within_s=5)
+        eventually(lambda: rung(broker, Queue.ANALYSIS) == 3)
+
+
+def test_rings_that_lie_at_the_broker_are_not_repeated(resources: Resources, broker: Broker) -> None:
+    register(resources.database, CXR)
+    send_overdue(resources, 1)
+    with closing(Doorbell(broker.url)) as doorbell:
+        dispatcher = Dispatcher(resources, doorbell)
+        dispatcher.turn()
+        with resources.database.begin() as session:
+            long_ago = resources.database.now(session) - 10 * SECOND
+            session.execute(sa.update(job_table).values(queued_at=long_ago))
+        eventually(lambda: dispatcher.turn() > 0.9)  # it has reaped
+        assert rung(broker, Queue.ANALYSIS) == 1
+    assert said(resources, Action.JOB_REAPED) == 0
 
 
 def test_while_the_broker_is_away_jobs_stay_ready_and_are_rung_when_it_is_back(

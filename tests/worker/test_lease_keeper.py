@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from dicom_node.database.tables import jobs
 from dicom_node.domain.job import Lease
+from dicom_node.errors import OutOfResources
 from dicom_node.resources import Resources
 from tests.synthetic import stories
 from worker.lease_keeper import STUCK_EXIT_CODE, kept_alive
@@ -83,3 +84,25 @@ def test_a_stuck_process_is_ended_whether_or_not_it_still_holds_the_lease(
     )
 
     assert ended.returncode == STUCK_EXIT_CODE
+
+
+def test_a_job_that_could_not_be_settled_goes_back_when_the_database_is_there(resources: Resources) -> None:
+    held = held_now(resources)
+
+    with pytest.raises(OutOfResources), kept_alive(resources, held):
+        raise OutOfResources("database unavailable")
+
+    with resources.database.read() as session:
+        row = session.execute(sa.select(jobs.c.state, jobs.c.error, jobs.c.lost_leases)).one()
+    assert row.state == "READY"
+    assert (row.error, row.lost_leases) == ("the database was away", 0)
+
+
+def test_a_job_that_another_worker_has_by_now_is_not_given_back(resources: Resources) -> None:
+    held = held_now(resources)
+
+    with pytest.raises(OutOfResources), kept_alive(resources, replace(held, token=uuid.uuid4())):
+        raise OutOfResources("database unavailable")
+
+    with resources.database.read() as session:
+        assert session.execute(sa.select(jobs.c.state)).scalar_one() == "RUNNING"

@@ -110,6 +110,22 @@ def test_a_ring_waits_in_its_own_queue(broker: Broker, doorbell: Doorbell) -> No
     assert waiting_rings(broker, Queue.ANALYSIS) == 0
 
 
+def test_rings_that_nobody_took_are_counted(broker: Broker, doorbell: Doorbell) -> None:
+    assert doorbell.unheard(Queue.DELIVERY) == 0
+    for _ in range(3):
+        doorbell.ring(Queue.DELIVERY, new_job())
+    assert [doorbell.unheard(queue) for queue in (Queue.DELIVERY, Queue.ANALYSIS)] == [3, 0]
+    with broker.client() as client:
+        client.flushall()
+    assert doorbell.unheard(Queue.DELIVERY) == 0
+    broker.kill()
+    with pytest.raises(BrokerUnavailable):
+        doorbell.unheard(Queue.DELIVERY)
+    broker.start()
+    doorbell.ring(Queue.DELIVERY, new_job())
+    assert doorbell.unheard(Queue.DELIVERY) == 1
+
+
 def test_a_ring_carries_the_id_of_a_job_and_nothing_else(broker: Broker, doorbell: Doorbell) -> None:
     job_id = new_job()
     doorbell.ring(Queue.ANALYSIS, job_id)
