@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification
 
 from dicom_node import dimse
+from dicom_node.association import Peer, associate, release
 from dicom_node.dimse import EncodedInstance
 from dicom_node.domain.delivery import Destination
 from dicom_node.domain.identifiers import AETitle
@@ -68,13 +67,20 @@ def echo(
         The association was rejected for good, or the peer does not offer Verification.
     """
     began = time.monotonic()
-    association = _associate(destination, calling_ae_title, [build_context(Verification)], timeout)
+    peer = Peer(destination=destination, calling_ae_title=calling_ae_title, timeout=timeout)
+    return echo_peer(peer, began)
+
+
+def echo_peer(peer: Peer, began: float) -> EchoResult:
+    """Verify the way to a peer with a C-ECHO; ``began`` is when, by ``time.monotonic``. See :func:`echo`."""
+    association = associate(peer, [build_context(Verification)])
+    destination = peer.destination
     if not association.is_established:
         raise DeliveryRefused(f"{destination} does not offer Verification")
     established = time.monotonic()
     response = association.send_c_echo()
     answered = time.monotonic()
-    _release(association)
+    release(association)
     if "Status" not in response:
         raise DestinationUnreachable(f"{destination} did not answer the C-ECHO")
     return EchoResult(
@@ -113,7 +119,8 @@ def send_instances(
     """
     read = [_read(path) for path in paths]
     instances = [one for one in read if isinstance(one, EncodedInstance)]
-    answers = iter(_send(instances, destination, calling_ae_title, timeout) if instances else [])
+    peer = Peer(destination=destination, calling_ae_title=calling_ae_title, timeout=timeout)
+    answers = iter(_send(instances, peer) if instances else [])
     return [one if isinstance(one, InstanceOutcome) else next(answers) for one in read]
 
 
@@ -126,22 +133,17 @@ def _read(path: Path) -> EncodedInstance | InstanceOutcome:
         return _without_answer(path, "", f"not sent: {error}", temporary=False)
 
 
-def _send(
-    instances: Sequence[EncodedInstance],
-    destination: Destination,
-    calling_ae_title: AETitle,
-    timeout: timedelta,
-) -> list[InstanceOutcome]:
-    kinds = sorted({(one.sop_class_uid, one.transfer_syntax_uid) for one in instances})
-    contexts = [build_context(*kind) for kind in kinds[: dimse.MOST_PRESENTATION_CONTEXTS]]
-    association = _associate(destination, calling_ae_title, contexts, timeout)
+def store_all(association: Association, instances: Sequence[EncodedInstance]) -> list[InstanceOutcome]:
+    """C-STORE the Instances on the association; return an outcome for each, in their order.
+
+    When the association breaks it is aborted, what was sent before keeps its outcome and the rest is
+    ``temporary``.
+    """
     outcomes: list[InstanceOutcome] = []
     for instance in instances:
         outcome = _store(association, instance, message_id=len(outcomes) % 65535 + 1)
         outcomes.append(outcome)
-        if (
-            outcome.status is None and outcome.temporary
-        ):  # whatever we asked now would wait for its whole time
+        if outcome.status is None and outcome.temporary:  # others would wait for their whole time
             association.abort()
             left = instances[len(outcomes) :]
             return outcomes + [
@@ -150,7 +152,15 @@ def _send(
                 )
                 for one in left
             ]
-    _release(association)
+    return outcomes
+
+
+def _send(instances: Sequence[EncodedInstance], peer: Peer) -> list[InstanceOutcome]:
+    kinds = sorted({(one.sop_class_uid, one.transfer_syntax_uid) for one in instances})
+    contexts = [build_context(*kind) for kind in kinds[: dimse.MOST_PRESENTATION_CONTEXTS]]
+    association = associate(peer, contexts)
+    outcomes = store_all(association, instances)
+    release(association)
     return outcomes
 
 
@@ -203,67 +213,3 @@ def _without_answer(path: Path, sop_instance_uid: str, why: str, *, temporary: b
         temporary=temporary,
         comment=why,
     )
-
-
-def _associate(
-    destination: Destination,
-    calling_ae_title: AETitle,
-    contexts: list[PresentationContext],
-    timeout: timedelta,
-) -> Association:
-    """Return an association; not established when the peer accepted none of the presentation contexts."""
-    entity = AE(calling_ae_title)
-    entity.implementation_class_uid = dimse.IMPLEMENTATION_CLASS_UID
-    entity.implementation_version_name = dimse.IMPLEMENTATION_VERSION_NAME
-    entity.connection_timeout = min(dimse.CONNECTION_TIMEOUT, timeout).total_seconds()
-    entity.acse_timeout = min(dimse.ACSE_TIMEOUT, timeout).total_seconds()
-    entity.dimse_timeout = entity.network_timeout = timeout.total_seconds()
-    opened: list[Event] = []
-
-    def open_with_limits(event: Event) -> None:
-        dimse.set_nodelay(event)
-        # pynetdicom waits without end for a peer that no longer reads.
-        transport, patience_s = event.assoc.dul.socket, timeout.total_seconds()
-        transport.socket.settimeout(patience_s)
-
-        def read(nr_bytes: int) -> bytearray:
-            received = dimse.read_within_bounds(transport, nr_bytes, patience_s)
-            transport.socket.settimeout(patience_s)
-            return received
-
-        transport.recv = read
-        opened.append(event)
-
-    try:
-        association = entity.associate(
-            destination.host,
-            destination.port,
-            contexts,
-            destination.ae_title,
-            max_pdu=dimse.MAXIMUM_PDU_SIZE,
-            evt_handlers=[(evt.EVT_CONN_OPEN, open_with_limits)],
-        )
-    except OSError as error:  # the host has no address
-        raise DestinationUnreachable(f"{destination}: {error.strerror}") from error
-    if association.is_established or association.rejected_contexts:
-        return association
-    if association.is_rejected:
-        raise _rejection(destination, association)
-    raise DestinationUnreachable(
-        f"{destination} did not answer the association request"
-        if opened
-        else f"no connection to {destination}"
-    )
-
-
-def _rejection(
-    destination: Destination, association: Association
-) -> DeliveryRefused | DestinationUnreachable:
-    answer = association.acceptor.primitive
-    told = f"{destination}: {answer.result_str} by {answer.source_str}: {answer.reason_str}"
-    return DeliveryRefused(told) if answer.result == 1 else DestinationUnreachable(told)  # PS3.8 Table 9-21
-
-
-def _release(association: Association) -> None:
-    if association.is_established:
-        association.release()
