@@ -16,7 +16,7 @@ def render_tree(dataset: Dataset) -> list[str]:
     """
     if "ValueType" not in dataset or "ContentSequence" not in dataset:
         raise ValueError("not a structured report: it has no content tree")
-    return [_line(dataset), *_branches(dataset, "")]
+    return [line_of(dataset), *_branches(dataset, "")]
 
 
 def _branches(item: Dataset, indent: str) -> list[str]:
@@ -24,12 +24,13 @@ def _branches(item: Dataset, indent: str) -> list[str]:
     lines: list[str] = []
     for number, child in enumerate(children, start=1):
         last = number == len(children)
-        lines.append(f"{indent}{'└─ ' if last else '├─ '}{_line(child)}")
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{line_of(child)}")
         lines.extend(_branches(child, indent + ("   " if last else "│  ")))
     return lines
 
 
-def _line(item: Dataset) -> str:
+def line_of(item: Dataset) -> str:
+    """Return a content item as ``name: value``, without what is below it."""
     name = _meaning(item.get("ConceptNameCodeSequence"))
     value = _value(item)
     if item.get("RelationshipType") == "INFERRED FROM":

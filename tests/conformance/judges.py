@@ -62,7 +62,13 @@ def dsrdump(path: Path) -> tuple[int, list[str]]:
     return judged.returncode, complaints
 
 
-_KNOWN_OBJECTS = {"Comprehensive3DSR", "SCImage", "MultiframeTrueColorSCImage"}
+_KNOWN_OBJECTS = {
+    "Comprehensive3DSR",
+    "ComprehensiveSR",
+    "BasicTextSR",
+    "SCImage",
+    "MultiframeTrueColorSCImage",
+}
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
