@@ -95,6 +95,19 @@ def in_force(
     return tuple(rows)
 
 
+def taking_part(
+    routes: Routes, models: Sequence[InstalledModel], stages: Stages
+) -> tuple[ModelIdentity, ...]:
+    """Return the models that may be asked under some rule."""
+    wanted = {
+        version
+        for rule, uses in _lists(routes)
+        for version, wish in _wishes(rule, uses, models, stages, models).items()
+        if wish.mode is not ModelMode.OFF
+    }
+    return tuple(one.model for one in models if _version_of(one.model) in wanted)
+
+
 def pinned_otherwise(routes: Routes, model: ModelIdentity, rule: str) -> tuple[str, ...]:
     """Return the rules, of those that a stage is about, whose pin forbids the model's weights."""
     return tuple(

@@ -9,7 +9,14 @@ from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.identifiers import StudyInstanceUID
 from dicom_node.domain.routing import InstalledModel, SeriesFacts, StudyFacts
 from dicom_node.routing.document import ModelUse, Routes, parse_routes
-from dicom_node.routing.staging import choices_under, falls_within, unserved
+from dicom_node.routing.staging import (
+    choices_under,
+    falls_within,
+    in_force,
+    pinned_otherwise,
+    taking_part,
+    unserved,
+)
 from tests.synthetic.stories import NOON, study_uid
 
 FILMS, CTS = frozenset({"CR", "DX"}), frozenset({"CT"})
@@ -160,3 +167,32 @@ def test_what_is_named_and_on_no_worker_is_said(models: str, stages: Stages, sai
 def test_nothing_is_said_of_what_is_served_or_off() -> None:
     document = routes('{name = "champion"}, {name = "nonesuch", mode = "off"}')
     assert unserved(document, MODELS, stage("gone", ModelMode.OFF)) == ()
+
+
+def test_what_is_in_force_stands_beside_what_the_routes_say() -> None:
+    document = routes('{name = "extra", mode = "canary", share = 0.25}')
+    assert in_force(document, MODELS, stage("champion", ModelMode.OFF)) == (
+        ("films", "champion 1.0.0", "-", "off"),
+        ("films", "extra 1.0.0", "canary 25%", "canary 25%"),
+        ("default", "champion 1.0.0", "active", "off"),
+        ("default", "ct-model 1.0.0", "active", "active"),
+    )
+
+
+def test_the_models_to_load_are_those_that_some_rule_asks() -> None:
+    document = routes(
+        '{name = "extra", mode = "shadow"}, {name = "champion", version = "2.0.0", mode = "off"}'
+    )
+    stages = {**stage("champion", ModelMode.OFF)}
+    assert taking_part(document, MODELS, stages) == (identity("extra"), identity("ct-model"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "forbidding"), [(EVERY_RULE, ("films",)), ("films", ("films",)), ("other", ())]
+)
+def test_a_pin_forbids_other_weights_where_the_stage_is_about_its_rule(
+    rule: str, forbidding: tuple[str, ...]
+) -> None:
+    document = routes(f'{{name = "champion", weights_sha256 = "{"f" * 64}"}}')
+    assert pinned_otherwise(document, identity("champion"), rule) == forbidding
+    assert pinned_otherwise(routes('{name = "champion"}'), identity("champion"), rule) == ()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dicom_node.domain.delivery import Delivery, DeliveryState
+from dicom_node.domain.delivery import Delivery, DeliveryContent, DeliveryState, Proof
 from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import Analysis, AnalysisState, Condition, Finding, Presence
 from dicom_node.domain.identifiers import AnalysisId, DeliveryId, StudyInstanceUID
@@ -114,9 +114,16 @@ def test_every_state_of_an_analysis_has_words(state: AnalysisState, text: str, t
 def test_every_state_of_a_delivery_has_words(state: DeliveryState) -> None:
     delivery = Delivery(
         delivery_id=DeliveryId(uuid.uuid4()),
+        study_instance_uid=study_uid(),
+        content=DeliveryContent.RESULTS,
         analysis_id=AnalysisId(uuid.uuid4()),
         destination=PACS,
         state=state,
+        proof=Proof.NONE,
+        deidentify=False,
+        resends=0,
+        pending_since=NOON,
+        verified_at=None,
         attempts=1,
         last_answer="DOE^JANE is unknown here",
         created_at=NOON,
