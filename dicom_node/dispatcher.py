@@ -24,6 +24,7 @@ from dicom_node.intake.completion import close_studies
 from dicom_node.messaging.doorbell import Doorbell
 from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources, open_resources
+from dicom_node.routes_in_force import activate_configured
 from dicom_node.settings import Settings
 from dicom_node.wakeup import Listener, listener
 
@@ -218,6 +219,7 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     resources = open_resources(settings)
+    activate_configured(resources.database, settings)
     bell = listener(settings)
     doorbell = Doorbell(effective_broker_url(settings))
     _ring_for_no_job(doorbell)

@@ -82,6 +82,14 @@ class ConfigurationError(DicomNodeError):
     """A setting that cannot work, said before anything starts."""
 
 
+class RoutesRefused(ConfigurationError):
+    """Routes that cannot be in force; each problem starts with its file and line."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 class BrokerUnavailable(Temporary):
     """No broker could be started or reached."""
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from dicom_node.database import analyses, jobs, model_register, shadow_jobs, studies
-from dicom_node.domain.delivery import Order
 from dicom_node.domain.finding import Analysis
 from dicom_node.domain.identifiers import JobId
 from dicom_node.domain.job import Lease
@@ -18,7 +17,7 @@ from dicom_node.errors import (
     Temporary,
     UnreadablePixels,
 )
-from dicom_node.routing import choices
+from dicom_node.routes_in_force import orders_of
 from models.catalog import LoadedClassifier
 from worker.analysis import Tools, analyze_study, inputs_of
 from worker.lease_keeper import kept_alive
@@ -85,9 +84,7 @@ class AnalysisDesk:
                     session,
                     held,
                     result,
-                    destinations=tuple(
-                        Order(destination=name) for name in choices.destinations_for(resources.settings)
-                    ),
+                    destinations=orders_of(session, analysis.study_instance_uid),
                     actor=actor,
                     now=resources.database.now(session),
                 )

@@ -1,5 +1,6 @@
 """When a study is whole: association releases, silence, and the move to COMPLETE."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +14,12 @@ from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.identifiers import StudyInstanceUID
 from dicom_node.domain.study import CompletionReason, QuietPeriods, Study, StudyState
 from dicom_node.errors import StateConflict
+
+_DUE = (
+    sa.select(studies.c.study_instance_uid)
+    .where(studies.c.state == StudyState.RECEIVING.value)
+    .order_by(studies.c.priority, studies.c.received_at)
+)
 
 
 def record_release(session: Session, association_id: str, *, quiet: QuietPeriods, now: datetime) -> int:
@@ -43,16 +50,17 @@ def record_release(session: Session, association_id: str, *, quiet: QuietPeriods
 
 
 def due_studies(session: Session, *, now: datetime, limit: int = 50) -> list[StudyInstanceUID]:
-    """Return and lock the studies that may be closed now, most urgent first."""
-    rows = session.execute(
-        locked_free(
-            session,
-            sa.select(studies.c.study_instance_uid)
-            .where(studies.c.state == StudyState.RECEIVING.value, studies.c.complete_after <= now)
-            .order_by(studies.c.priority, studies.c.received_at)
-            .limit(limit),
-        )
-    )
+    """Return the studies that may be closed now, most urgent first."""
+    rows = session.execute(_DUE.where(studies.c.complete_after <= now).limit(limit))
+    return [StudyInstanceUID(row.study_instance_uid) for row in rows]
+
+
+def lock_due(
+    session: Session, study_instance_uids: Iterable[StudyInstanceUID], *, now: datetime
+) -> list[StudyInstanceUID]:
+    """Return and lock those of the studies that still may be closed and nobody else is closing."""
+    wanted = studies.c.study_instance_uid.in_(list(study_instance_uids))
+    rows = session.execute(locked_free(session, _DUE.where(wanted, studies.c.complete_after <= now)))
     return [StudyInstanceUID(row.study_instance_uid) for row in rows]
 
 

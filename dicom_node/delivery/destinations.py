@@ -5,13 +5,9 @@ from collections.abc import Mapping
 from sqlalchemy.orm import Session
 
 from dicom_node.domain.delivery import Patience
-from dicom_node.routing.document import DestinationProfile, DicomDestination, Routes
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.document import DestinationProfile, DicomDestination
 from dicom_node.settings import Settings, parse_destination
-
-
-def routes_in_force(session: Session) -> Routes:
-    """Return the active routes; empty ones where none were ever activated."""
-    return Routes()
 
 
 def profile_of(session: Session, name: str) -> DestinationProfile | None:
@@ -19,7 +15,7 @@ def profile_of(session: Session, name: str) -> DestinationProfile | None:
 
     None when there is no Destination of that name any more.
     """
-    named = routes_in_force(session).destinations.get(name)
+    named = active_routes(session)[1].destinations.get(name)
     if named is not None:
         return named
     try:
@@ -30,7 +26,7 @@ def profile_of(session: Session, name: str) -> DestinationProfile | None:
 
 def concurrency_of(session: Session) -> Mapping[str, int]:
     """Return how many deliveries each Destination of the active routes takes at once."""
-    routes = routes_in_force(session)
+    routes = active_routes(session)[1]
     return {name: profile.concurrency for name, profile in routes.destinations.items()}
 
 

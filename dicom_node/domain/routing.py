@@ -9,6 +9,11 @@ from dicom_node.domain.deployment import ModelMode as ModelMode  # noqa: PLC0414
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.identifiers import StudyInstanceUID
 
+KEPT_VRS = frozenset(
+    "AE AS AT CS DA DS DT FD FL IS LO PN SH SL SS SV TM UC UI UL UR US UV".split()  # PS3.5 Table 6.2-1
+)
+"""Value Representations that a kept header has: no sequences, bulk data or long texts."""
+
 
 class RuleAction(Enum):
     """What becomes of a study that a rule takes."""
@@ -86,6 +91,8 @@ class Decision:
     """0 most urgent, 9 least; None leaves it as it is."""
     deidentify: bool = False
     """Whatever leaves is de-identified (PS3.15 Annex E, Basic Application Level Confidentiality Profile)."""
+    left_out: tuple[str, ...] = ()
+    """Why models that the rules or stages name are not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +111,8 @@ class RuleVerdict:
 
     rule: str
     clauses: tuple[ClauseVerdict, ...]
+    series_instance_uid: str = ""
+    """The series that fits most of the clauses about series; empty where there are none."""
 
     @property
     def holds(self) -> bool:

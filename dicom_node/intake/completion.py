@@ -1,26 +1,20 @@
-"""When a Study is whole: close those that are due and ask for their Analyses."""
+"""When a Study is whole: close those that are due, by what the rules decide of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
-from dicom_node.database import (
-    analyses,
-    audit_trail,
-    completion,
-    deliveries,
-    deployments,
-    model_register,
-    studies,
-)
-from dicom_node.domain.audit import Action, AuditEvent
-from dicom_node.domain.deployment import ModelMode, Stages
+from dicom_node.database import completion, deployments, model_register, study_facts
+from dicom_node.database.study_facts import Header, SeriesKey
+from dicom_node.domain.deployment import Stages
 from dicom_node.domain.identifiers import StudyInstanceUID
-from dicom_node.domain.routing import InstalledModel, SeriesFacts, StudyFacts
+from dicom_node.domain.routing import InstalledModel, StudyFacts
+from dicom_node.intake.carrying_out import Decided, carry_out
+from dicom_node.intake.series_header import MOST_SERIES, read_headers
 from dicom_node.resources import Resources
-from dicom_node.routing.staging import choices_under
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.deciding import decide, may_want_reading
+from dicom_node.routing.document import Routes
 
 _BATCH = 20
 
@@ -34,8 +28,25 @@ class Closed:
     """Due, but no model is registered yet: workers may still be starting."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingInForce:
+    """Everything that a decision depends on, besides the study."""
+
+    sha256: str
+    routes: Routes
+    models: tuple[InstalledModel, ...]
+    stages: Stages
+
+    def decide(self, facts: StudyFacts) -> Decided:
+        """Return what the rules decide for the study, and by which of them."""
+        decision = decide(self.routes, facts, self.models, self.stages)
+        return Decided(decision=decision, routes=self.routes, rule_set_sha256=self.sha256, facts=facts)
+
+
 def close_studies(resources: Resources, now: datetime | None = None) -> Closed:
-    """Move every due study to COMPLETE and ask for its Analyses, a batch a transaction.
+    """Move every due study to COMPLETE and do what the rules decide for it, a batch a transaction.
+
+    Headers are read and rules asked before the transaction, which then closes what is still due.
 
     Parameters
     ----------
@@ -44,70 +55,50 @@ def close_studies(resources: Resources, now: datetime | None = None) -> Closed:
     """
     completed = 0
     while True:
-        with resources.database.begin() as session:
+        with resources.database.read() as session:
             at = now or resources.database.now(session)
             due = completion.due_studies(session, now=at, limit=_BATCH)
-            installed = model_register.installed_models(session) if due else ()
-            if due and not installed:
-                return Closed(completed=completed, held_back=len(due))
-            stages = deployments.stages_in_force(session) if due else {}
-            for study_instance_uid in due:
-                _close(session, study_instance_uid, installed, stages, at)
-        completed += len(due)
-        if len(due) < _BATCH:
+        if not due:
+            return Closed(completed=completed, held_back=0)
+        rules = routing_in_force(resources)
+        if not rules.models and may_want_reading(rules.routes):
+            return Closed(completed=completed, held_back=len(due))
+        closed = _close(resources, due, rules, at)
+        completed += closed
+        if closed < _BATCH:
             return Closed(completed=completed, held_back=0)
 
 
-def _close(
-    session: Session,
-    study_instance_uid: StudyInstanceUID,
-    installed: Sequence[InstalledModel],
-    stages: Stages,
-    now: datetime,
-) -> None:
-    study = completion.complete_study(session, study_instance_uid, now=now)
-    modalities = studies.modalities_of(session, study_instance_uid)
-    facts = _facts(study_instance_uid, modalities, now)
-    chosen = choices_under("default", None, facts, installed, stages)
-    for choice in chosen:
-        analyses.request_analysis(
-            session,
-            study_instance_uid,
-            choice.model,
-            priority=study.priority,
-            now=now,
-            mode=choice.mode,
+def routing_in_force(resources: Resources) -> RoutingInForce:
+    """Return the routes in force, the models that workers have and the stages that stand."""
+    with resources.database.read() as session:
+        sha256, routes = active_routes(session)
+        return RoutingInForce(
+            sha256=sha256,
+            routes=routes,
+            models=model_register.installed_models(session),
+            stages=deployments.stages_in_force(session),
         )
-    if not chosen:
-        _say_unread(session, study_instance_uid, modalities, now)
-    if all(choice.mode is ModelMode.SHADOW for choice in chosen):  # nobody waits for a shadow
-        row = studies.lock_study(session, study_instance_uid)
-        deliveries.close_study_when_settled(session, row.id, now=now)
 
 
-def _facts(study_instance_uid: StudyInstanceUID, modalities: frozenset[str], now: datetime) -> StudyFacts:
-    return StudyFacts(
-        study_instance_uid=study_instance_uid,
-        calling_ae_titles=frozenset(),
-        completed_at=now,
-        series=tuple(
-            SeriesFacts(series_instance_uid="", sop_class_uids=frozenset(), header={"Modality": (modality,)})
-            for modality in sorted(modalities)
-        ),
-    )
+def gathered_facts(
+    resources: Resources, study_instance_uids: Sequence[StudyInstanceUID], now: datetime
+) -> tuple[list[StudyFacts], Mapping[SeriesKey, Header]]:
+    """Return the facts of the studies, and those headers among them that are not kept yet."""
+    with resources.database.read() as session:
+        unread = study_facts.series_without_header(session, study_instance_uids, most=MOST_SERIES)
+    headers = read_headers(resources.archive, unread)
+    with resources.database.read() as session:
+        return study_facts.facts_of(session, study_instance_uids, now=now, headers=headers), headers
 
 
-def _say_unread(
-    session: Session, study_instance_uid: StudyInstanceUID, modalities: frozenset[str], now: datetime
-) -> None:
-    """No model reads such a study: say so in the audit trail."""
-    row = studies.lock_study(session, study_instance_uid)
-    said = ", ".join(sorted(modalities - {""})) or "no modality"
-    event = AuditEvent(
-        action=Action.ANALYSIS_NOT_APPLICABLE,
-        actor="dispatcher",
-        study_instance_uid=study_instance_uid,
-        patient_id=row.patient_id,
-        detail={"reason": f"no model of this node reads {said}"},
-    )
-    audit_trail.record(session, [event], at=now)
+def _close(resources: Resources, due: Sequence[StudyInstanceUID], rules: RoutingInForce, at: datetime) -> int:
+    facts, headers = gathered_facts(resources, due, at)
+    decided = {one.study_instance_uid: rules.decide(one) for one in facts}
+    with resources.database.begin() as session:
+        locked = [uid for uid in completion.lock_due(session, due, now=at) if uid in decided]
+        for study_instance_uid in locked:
+            study = completion.complete_study(session, study_instance_uid, now=at)
+            study_facts.keep_headers(session, study_instance_uid, headers)
+            carry_out(session, decided[study_instance_uid], priority=study.priority, now=at)
+    return len(locked)

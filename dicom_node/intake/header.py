@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.valuerep import TEXT_VR_DELIMS
 
 from dicom_node.domain.identifiers import SeriesInstanceUID, SOPInstanceUID, StudyInstanceUID
 from dicom_node.domain.study import InstanceHeader
-from dicom_node.domain.text import printable
 from dicom_node.errors import InstanceRefused, RefusalReason
+from dicom_node.intake.encoded_text import decoded_text, encodings_of, raw_value
 from dicom_node.intake.pixel_extent import PixelFacts, check_pixels_are_whole
 from dicom_node.results.provenance import is_own_output
 
@@ -38,7 +35,7 @@ _TEXTS = {
 _PIXEL_FACTS = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated")
 _PROVENANCE = ("Manufacturer", "ContributingEquipmentSequence")
 _WANTED = (*_IDENTITY, *_TEXTS, *_PIXEL_FACTS, *_PROVENANCE)
-_UNPARSABLE = (
+UNPARSABLE = (
     ValueError,
     LookupError,
     AttributeError,
@@ -94,7 +91,7 @@ def read_header(part: Path, *, sop_instance_uid: str, transfer_syntax_uid: str) 
             )
     except InstanceRefused:
         raise
-    except (OSError, *_UNPARSABLE) as error:
+    except (OSError, *UNPARSABLE) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk, not pydicom
             raise
         raise InstanceRefused(
@@ -103,8 +100,11 @@ def read_header(part: Path, *, sop_instance_uid: str, transfer_syntax_uid: str) 
 
 
 def _header_of(dataset: Dataset, transfer_syntax_uid: str) -> InstanceHeader:
-    encodings = _encodings(dataset)
-    text = {keyword: _text(dataset, keyword, encodings)[:length] for keyword, length in _TEXTS.items()}
+    encodings = encodings_of(dataset)
+    text = {
+        keyword: decoded_text(raw_value(dataset, keyword), encodings)[:length]
+        for keyword, length in _TEXTS.items()
+    }
     return InstanceHeader(
         study_instance_uid=StudyInstanceUID(_ascii(dataset, "StudyInstanceUID")),
         series_instance_uid=SeriesInstanceUID(_ascii(dataset, "SeriesInstanceUID")),
@@ -127,39 +127,15 @@ def _header_of(dataset: Dataset, transfer_syntax_uid: str) -> InstanceHeader:
     )
 
 
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    """Return the encoded value: pydicom's own checks would warn, with the value, of what peers write."""
-    element: object = dataset.get_item(keyword) if keyword in dataset else None
-    if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
-        return element.value
-    return b""
-
-
 def _ascii(dataset: Dataset, keyword: str) -> str:
-    return _raw(dataset, keyword).decode("ascii", "replace").strip("\0 ")
+    return raw_value(dataset, keyword).decode("ascii", "replace").strip("\0 ")
 
 
 def _number(dataset: Dataset, keyword: str) -> int | None:
     """Return a US or IS value; None when it is absent or not a number."""
-    raw = _raw(dataset, keyword)
+    raw = raw_value(dataset, keyword)
     if keyword != "NumberOfFrames":  # IS, the others are US
         _, is_little_endian = dataset.original_encoding
         return int.from_bytes(raw[:2], "little" if is_little_endian else "big") if raw else None
     digits = raw.strip(b"\0 ")
     return int(digits) if digits.isdigit() else None
-
-
-def _encodings(dataset: Dataset) -> list[str]:
-    try:
-        return convert_encodings(dataset.get("SpecificCharacterSet"))
-    except (LookupError, UserWarning):
-        return ["iso8859"]
-
-
-def _text(dataset: Dataset, keyword: str, encodings: list[str]) -> str:
-    value = _raw(dataset, keyword)
-    try:
-        decoded = decode_bytes(value, encodings, TEXT_VR_DELIMS)
-    except (LookupError, UnicodeError, UserWarning):
-        decoded = value.decode("ascii", "replace")
-    return printable(decoded.replace("\0", "").strip())

@@ -1,14 +1,16 @@
 """The routes: Destinations and rules as one TOML document, checked before it is in force."""
 
-import re
 import tomllib
 from datetime import timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from dicom_node.domain.delivery import Destination, Proof
-from dicom_node.domain.routing import ModelMode, RuleAction
+from dicom_node.domain.routing import KEPT_VRS, ModelMode, RuleAction
+from dicom_node.routing.expressions import check_expression
 from dicom_node.settings import Duration, parse_destination
 
 Patterns = tuple[str, ...]
@@ -105,30 +107,69 @@ class BucketDestination(_Delivering):
     """JSON of further options, secrets among them."""
 
 
+def _with_kind(value: object) -> object:
+    return {"kind": "dicom", **value} if isinstance(value, dict) else value
+
+
 DestinationProfile = Annotated[
-    DicomDestination | StowDestination | FolderDestination | BucketDestination, Field(discriminator="kind")
+    DicomDestination | StowDestination | FolderDestination | BucketDestination,
+    Field(discriminator="kind"),
+    BeforeValidator(_with_kind),
 ]
 
 
-def _pattern(value: str) -> str:
-    re.compile(value)
+def _kept_keyword(value: str) -> str:
+    tag = tag_for_keyword(value)
+    if tag is None:
+        raise ValueError(f"{value!r} is no DICOM keyword (PS3.6)")
+    if dictionary_VR(tag) not in KEPT_VRS:
+        raise ValueError(f"{value} is a sequence, bulk data or long text: headers are kept without those")
     return value
 
 
-Expression = Annotated[str, AfterValidator(_pattern)]
+def _time_zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key if value else ""
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no time zone that this system knows") from error
+
+
+Expression = Annotated[str, AfterValidator(check_expression)]
+Keyword = Annotated[str, AfterValidator(_kept_keyword)]
+_HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+
+
+class MisplacedName(ValueError):
+    """A name that does not fit the rest of the document; ``place`` says where it stands."""
+
+    def __init__(self, message: str, *place: str | int) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class AgeRange(_Strict):
-    """Patient's age at the study in years, both ends included; no known age is outside."""
+    """Patient's age at the study in years, both ends included: ``max = 17`` until the 18th birthday.
 
-    min: float | None = None
-    max: float | None = None
+    No known age is outside.
+    """
+
+    min: float | None = Field(None, ge=0)
+    max: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> "AgeRange":
+        if self.min is None and self.max is None:
+            raise ValueError("say min, max or both")
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError("max is less than min")
+        return self
 
 
 class When(_Strict):
     """The clauses of a rule: all of them must hold, an absent one holds always.
 
-    Clauses about series hold when one series fits all of those.
+    Clauses about series (modality, SOP Class, body part, view, series description, institution, station and
+    keywords) hold when one series fits all of those.
     """
 
     calling_ae: Patterns = ()
@@ -142,13 +183,13 @@ class When(_Strict):
     series_description: Expression = ""
     institution: Patterns = ()
     station: Patterns = ()
-    """Station Name (0008,1010) or Station AE Title."""
+    """Station Name (0008,1010) or Performed Station AE Title (0040,0241)."""
     age: AgeRange | None = None
     priority: Patterns = ()
     """Requested Procedure Priority (0040,1003) or Study Priority ID (0032,000C)."""
-    time: str = Field("", pattern=r"^(\d\d:\d\d-\d\d:\d\d)?$")
-    """Local time of day at which the study is complete, ``22:00-06:00``."""
-    keywords: dict[str, Patterns] = {}
+    time: str = Field("", pattern=rf"^({_HOUR}-{_HOUR})?$")
+    """Time of day at which the study is complete, ``22:00-06:00``: from the first, before the second."""
+    keywords: dict[Keyword, Patterns] = {}
     """Any other DICOM keyword of the header."""
 
 
@@ -189,6 +230,9 @@ class Routes(_Strict):
     """The whole document."""
 
     match: Literal["first", "all"] = "first"
+    """The first rule that holds decides alone, or all that hold decide together."""
+    timezone: Annotated[str, AfterValidator(_time_zone)] = ""
+    """Of ``time`` clauses, e.g. ``Europe/Berlin``; empty: the system's."""
     destinations: dict[str, DestinationProfile] = {}
     rules: tuple[Rule, ...] = ()
     default: Then = Then()
@@ -196,15 +240,22 @@ class Routes(_Strict):
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Routes":
-        names = [rule.name for rule in self.rules]
-        doubled = {name for name in names if names.count(name) > 1} | ({"default"} & set(names))
-        if doubled:
-            raise ValueError(f"rule names must differ, and from 'default': {', '.join(sorted(doubled))}")
-        for where, then in (*((rule.name, rule.then) for rule in self.rules), ("default", self.default)):
-            unknown = sorted({*then.destinations, *then.forward} - set(self.destinations))
-            if unknown:
-                raise ValueError(f"rule {where!r} names unknown destinations: {', '.join(unknown)}")
+        seen = {"default"}
+        for number, rule in enumerate(self.rules):
+            if rule.name in seen:
+                raise MisplacedName(
+                    f"rule names must differ, and from 'default': {rule.name}", "rules", number, "name"
+                )
+            seen.add(rule.name)
+            self._check_destinations(f"rule {rule.name!r}", rule.then, "rules", number, "then")
+        self._check_destinations("default", self.default, "default")
         return self
+
+    def _check_destinations(self, who: str, then: Then, *place: str | int) -> None:
+        for key, names in (("destinations", then.destinations), ("forward", then.forward)):
+            unknown = sorted(set(names) - set(self.destinations))
+            if unknown:
+                raise MisplacedName(f"{who} names unknown destinations: {', '.join(unknown)}", *place, key)
 
 
 def parse_routes(text: str) -> Routes:

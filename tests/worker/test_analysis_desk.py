@@ -20,6 +20,7 @@ from dicom_node.errors import LeaseLost
 from dicom_node.imaging.decoding import DecoderPool
 from dicom_node.resources import Resources
 from dicom_node.results.tree import render_tree
+from dicom_node.routes_in_force import activate_configured
 from tests.synthetic import stories
 from tests.synthetic import studies as synthetic
 from tests.worker.received import rung_analysis
@@ -35,6 +36,7 @@ PACS = "PACS@127.0.0.1:4242"
 def desk(resources: Resources, decoders: DecoderPool, models: LoadedModels) -> AnalysisDesk:
     settled = resources.settings.model_copy(update={"destinations": (PACS,)})
     delivering = Resources(settled, resources.database, resources.archive, resources.dispatcher_bell)
+    activate_configured(resources.database, settled)
     with resources.database.begin() as session:
         now = resources.database.now(session)
         model_register.register_models(session, models.registered(), actor="test", now=now)

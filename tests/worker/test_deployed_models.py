@@ -20,6 +20,7 @@ from dicom_node.domain.study import StudyState
 from dicom_node.domain.worklist import WorklistItem
 from dicom_node.imaging.decoding import DecoderPool
 from dicom_node.resources import Resources
+from dicom_node.routes_in_force import activate_configured
 from models.catalog import card_named
 from tests.journeys.films import real_film
 from tests.peers.pacs import Pacs
@@ -53,6 +54,7 @@ def node(resources: Resources, pacs: Pacs, models: LoadedModels) -> Resources:
     """A node whose results go to the peer, with every shipped model on its one worker."""
     settings = resources.settings.model_copy(update={"destinations": (str(pacs.destination),)})
     delivering = dataclasses.replace(resources, settings=settings)
+    activate_configured(resources.database, settings)
     Registration(delivering, models.registered(), "worker:analysis-0").enter()
     return delivering
 

@@ -240,7 +240,8 @@ def test_two_dispatchers_complete_a_study_once(database: Database) -> None:
         closed = []
         for _turn in range(10):
             with database.begin() as session:
-                for uid in completion.due_studies(session, now=NOON + SECOND, limit=3):
+                due = completion.due_studies(session, now=NOON + SECOND, limit=3)
+                for uid in completion.lock_due(session, due, now=NOON + SECOND):
                     completion.complete_study(session, uid, now=NOON + SECOND)
                     closed.append(uid)
         return closed

@@ -71,7 +71,8 @@ class Node:
                 self.finished.set()
 
     def complete(self, session: Session, now: datetime) -> None:
-        for uid in completion.due_studies(session, now=now + SECOND, limit=2):
+        due = completion.due_studies(session, now=now + SECOND, limit=2)
+        for uid in completion.lock_due(session, due, now=now + SECOND):
             completion.complete_study(session, uid, now=now)
             for model in MODELS:
                 analyses.request_analysis(session, uid, model, priority=5, now=now)
