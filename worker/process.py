@@ -12,11 +12,12 @@ from celery.signals import setup_logging, worker_ready
 
 from dicom_node import readiness
 from dicom_node.database import deployments, jobs, model_register
-from dicom_node.domain.deployment import ModelMode
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.job import Queue
 from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources, open_resources
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.staging import taking_part
 from dicom_node.settings import Settings
 from worker.app import build_app, listen
 from worker.delivery_desk import DeliveryDesk
@@ -64,15 +65,14 @@ def run_analysis_worker(settings: Settings, slot: str) -> None:
         _serve(resources, Queue.ANALYSIS, desk.analyze, slot=slot, concurrency=1)
 
 
-def _named(resources: Resources) -> list[ModelIdentity]:
-    """Return the models that a stage names: studies will be promised to them."""
+def _named(resources: Resources) -> tuple[ModelIdentity, ...]:
+    """Return the models that routes and stages ask: studies will be promised to them."""
     with resources.database.read() as session:
-        stages = deployments.stages_in_force(session)
-        known = model_register.installed_models(session)
-    reading = {
-        (name, version) for (_, name, version), (mode, _) in stages.items() if mode is not ModelMode.OFF
-    }
-    return [one.model for one in known if (one.model.name, one.model.version) in reading]
+        return taking_part(
+            active_routes(session)[1],
+            model_register.installed_models(session),
+            deployments.stages_in_force(session),
+        )
 
 
 def run_delivery_worker(settings: Settings, slot: str) -> None:

@@ -1,19 +1,20 @@
 """`deployments set`, `promote` and `rollback`: what people decide about models, entered with who and why."""
 
-import os
-import pwd
 from contextlib import closing
 from dataclasses import dataclass
 
 import typer
 from sqlalchemy.orm import Session
 
+from dicom_node.cli.person import operating_user
 from dicom_node.database import deployments, model_register
 from dicom_node.database.deployments import Act, NewStage
 from dicom_node.database.model_register import KnownModel
 from dicom_node.domain.deployment import Stage
 from dicom_node.errors import DeploymentRefused
 from dicom_node.resources import Resources, open_resources
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.staging import pinned_otherwise
 from dicom_node.settings import Settings
 
 
@@ -46,6 +47,10 @@ def promote_model(settings: Settings, wanted: Promotion, reason: str) -> None:
             raise DeploymentRefused(
                 f"{model.identity} is registered with the weights {model.identity.weights_sha256},"
                 f" not with {wanted.weights_sha256}"
+            )
+        if rules := pinned_otherwise(active_routes(session)[1], model.identity, wanted.rule):
+            raise DeploymentRefused(
+                f"{model.identity} has other weights than the routes pin under {', '.join(rules)}"
             )
         read = deployments.promote(
             session,
@@ -103,12 +108,4 @@ def _where(rule: str) -> str:
 def _act(resources: Resources, session: Session, reason: str) -> Act:
     if not reason.strip():
         raise DeploymentRefused("a reason is needed: it is what the next reader of the audit trail has")
-    return Act(who=_operating_user(), reason=reason.strip(), at=resources.database.now(session))
-
-
-def _operating_user() -> str:
-    """Return who runs this command, from the system: no variable of the environment changes it."""
-    try:
-        return f"user:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"user:{os.getuid()}"
+    return Act(who=operating_user(), reason=reason.strip(), at=resources.database.now(session))

@@ -13,11 +13,13 @@ from dicom_node.cli.deployment_acts import known_model, told
 from dicom_node.database import deployments, model_register
 from dicom_node.database.model_register import KnownModel
 from dicom_node.database.paired import pairs_of
-from dicom_node.domain.deployment import Stage
+from dicom_node.domain.deployment import Stage, stages_of
 from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.paired import Comparison, Latency, Pair, Shift, compared
 from dicom_node.domain.text import printable
 from dicom_node.resources import open_resources
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.staging import in_force, unserved
 from dicom_node.settings import Settings
 
 _WIDTH_OF_A_PIPE = 200
@@ -30,10 +32,20 @@ def show_deployments(settings: Settings, *, as_json: bool) -> None:
     with closing(open_resources(settings)) as resources, resources.database.read() as session:
         known = model_register.registered_models(session)
         standing = deployments.standing_stages(session)
+        installed = model_register.installed_models(session)
+        routes = active_routes(session)[1]
+    stages = stages_of(standing)
+    uses = in_force(routes, installed, stages)
+    problems = unserved(routes, installed, stages)
     if as_json:
         found = {
             "models": [_model_as_json(model) for model in known],
             "stages": [_stage_as_json(stage) for stage in standing],
+            "in_force": [
+                {"rule": rule, "model": model, "routes": said, "in_force": stands}
+                for rule, model, said, stands in uses
+            ],
+            "unserved": list(problems),
         }
         typer.echo(json.dumps(found, indent=2))
         return
@@ -49,9 +61,15 @@ def show_deployments(settings: Settings, *, as_json: bool) -> None:
             ", ".join(model.workers) or "NONE: nothing is asked of it",
         )
     _print(table)
+    by_rule = Table("rule", "model", "routes say", "in force")
+    for row in uses:
+        by_rule.add_row(*map(printable, row))
+    _print(by_rule)
     typer.echo("Stages above the routes, newest last:" if standing else "No stage stands: as the routes say.")
     for stage in standing:
         typer.echo(f"  {_entry(stage)}")
+    for problem in problems:
+        typer.echo(f"  warning: {printable(problem)}")
 
 
 def show_log(settings: Settings, *, as_json: bool) -> None:

@@ -6,17 +6,27 @@ from importlib.metadata import version
 
 import kombu
 from kombu.exceptions import OperationalError
+from sqlalchemy.orm import Session
 
 from dicom_node import readiness
-from dicom_node.database import dead_letters, destination_health, jobs, migrate
+from dicom_node.database import (
+    dead_letters,
+    deployments,
+    destination_health,
+    jobs,
+    migrate,
+    model_register,
+)
 from dicom_node.database.dead_letters import DeliveryCounts
 from dicom_node.database.worklist import study_counts
 from dicom_node.domain.delivery import DestinationHealth
 from dicom_node.domain.job import JobState, Queue
 from dicom_node.domain.study import StudyState
-from dicom_node.errors import OutOfResources
+from dicom_node.errors import OutOfResources, RoutesRefused
 from dicom_node.messaging.embedded_broker import effective_broker_url
 from dicom_node.resources import Resources
+from dicom_node.routes_in_force import active_routes
+from dicom_node.routing.staging import unserved
 from dicom_node.settings import Settings
 
 _BROKER_TIMEOUT_S = 1
@@ -48,6 +58,8 @@ class NodeStatus:
     delivery_counts: DeliveryCounts
     troubled: tuple[DestinationHealth, ...]
     """Destinations that could not be reached when they were last tried."""
+    unserved: tuple[str, ...] = ()
+    """Models that routes or stages name and no worker has, and where."""
 
     @property
     def ready(self) -> bool:
@@ -62,6 +74,7 @@ class NodeStatus:
             "ae_title": self.ae_title,
             "every_ae_may_send": self.every_ae_may_send,
             "destinations": list(self.destinations),
+            "unserved_models": list(self.unserved),
             "checks": dict(self.checks),
             "processes": [
                 {"name": one.name, "ready": one.ready, "pid": one.pid, "port": one.port}
@@ -119,6 +132,7 @@ class NodeStatus:
             f"{one.destination} cannot be reached ({one.failures} in a row): {one.last_answer}"
             for one in self.troubled
         ]
+        said += self.unserved
         return said
 
 
@@ -129,12 +143,14 @@ def node_status(resources: Resources) -> NodeStatus:
     counted_studies: Mapping[StudyState, int] = {}
     counted_jobs: Mapping[tuple[Queue, JobState], int] = {}
     delivery_counts, troubled = DeliveryCounts(awaiting_proof=0, dead_letters=0), []
+    unserved_models: tuple[str, ...] = ()
     if checks["schema"]:
         try:
             with resources.database.read() as session:
                 counted_studies, counted_jobs = study_counts(session), jobs.counts(session)
                 delivery_counts = dead_letters.delivery_counts(session)
                 troubled = destination_health.troubled(session)
+                unserved_models = _unserved(session)
         except OutOfResources:
             checks["database"] = False
     return NodeStatus(
@@ -148,7 +164,17 @@ def node_status(resources: Resources) -> NodeStatus:
         jobs=counted_jobs,
         delivery_counts=delivery_counts,
         troubled=tuple(troubled),
+        unserved=unserved_models,
     )
+
+
+def _unserved(session: Session) -> tuple[str, ...]:
+    try:
+        routes = active_routes(session)[1]
+    except RoutesRefused as error:
+        return (str(error),)
+    installed = model_register.installed_models(session)
+    return unserved(routes, installed, deployments.stages_in_force(session)) if installed else ()
 
 
 def dependency_checks(resources: Resources) -> dict[str, bool]:
