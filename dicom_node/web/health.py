@@ -28,6 +28,7 @@ from dicom_node.resources import Resources
 from dicom_node.routes_in_force import active_routes
 from dicom_node.routing.staging import unserved
 from dicom_node.settings import Settings
+from dicom_node.web.route_status import RouteStatus, route_status
 
 _BROKER_TIMEOUT_S = 1
 
@@ -49,7 +50,7 @@ class NodeStatus:
     version: str
     ae_title: str
     every_ae_may_send: bool
-    destinations: tuple[str, ...]
+    routes: RouteStatus
     processes: tuple[ProcessStatus, ...]
     checks: Mapping[str, bool]
     """``database``: it answers; ``schema``: it is the one of this version; ``broker``: it answers."""
@@ -73,7 +74,9 @@ class NodeStatus:
             "ready": self.ready,
             "ae_title": self.ae_title,
             "every_ae_may_send": self.every_ae_may_send,
-            "destinations": list(self.destinations),
+            "destinations": list(self.routes.destinations),
+            "route_problems": list(self.routes.problems),
+            "held_studies": self.routes.held_studies,
             "unserved_models": list(self.unserved),
             "checks": dict(self.checks),
             "processes": [
@@ -126,8 +129,7 @@ class NodeStatus:
         said = []
         if self.every_ae_may_send:
             said.append("every AE may send: DICOM_NODE_CALLING_AE_TITLES is empty")
-        if not self.destinations:
-            said.append("results stay in the node: DICOM_NODE_DESTINATIONS is empty")
+        said += self.routes.warnings()
         said += [
             f"{one.destination} cannot be reached ({one.failures} in a row): {one.last_answer}"
             for one in self.troubled
@@ -144,6 +146,7 @@ def node_status(resources: Resources) -> NodeStatus:
     counted_jobs: Mapping[tuple[Queue, JobState], int] = {}
     delivery_counts, troubled = DeliveryCounts(awaiting_proof=0, dead_letters=0), []
     unserved_models: tuple[str, ...] = ()
+    routes = RouteStatus()
     if checks["schema"]:
         try:
             with resources.database.read() as session:
@@ -151,13 +154,14 @@ def node_status(resources: Resources) -> NodeStatus:
                 delivery_counts = dead_letters.delivery_counts(session)
                 troubled = destination_health.troubled(session)
                 unserved_models = _unserved(session)
+                routes = route_status(session, settings)
         except OutOfResources:
             checks["database"] = False
     return NodeStatus(
         version=version("dicom-node"),
         ae_title=settings.ae_title,
         every_ae_may_send=not settings.calling_ae_titles,
-        destinations=settings.destinations,
+        routes=routes,
         processes=tuple(_process_status(settings, name) for name in expected_processes(settings)),
         checks=checks,
         studies=counted_studies,
