@@ -74,6 +74,20 @@ def enter_report(
     return delivery_id
 
 
+def is_answered(session: Session, transaction_uid: str) -> bool:
+    """Tell whether the report has come; one that comes now waits until the transaction ends.
+
+    Who puts its job off asks here, or a report between the question and the commit would wake nobody.
+    """
+    answered_at = session.execute(
+        locked(
+            session,
+            sa.select(commitments.c.answered_at).where(commitments.c.transaction_uid == transaction_uid),
+        )
+    ).scalar_one_or_none()
+    return answered_at is not None
+
+
 def latest_commitment(session: Session, delivery_id: DeliveryId, *, since: datetime) -> Commitment | None:
     """Return the last request of the Delivery from that time on; None when there is none."""
     row = session.execute(

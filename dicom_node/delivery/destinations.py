@@ -1,6 +1,7 @@
 """Destinations by name: their profile, how patient the node is with them, how many deliveries at once."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -33,7 +34,11 @@ def concurrency_of(session: Session) -> Mapping[str, int]:
 def patience_of(profile: DestinationProfile, settings: Settings) -> Patience:
     """Return how long to wait between attempts: the profile's word, or the setting's."""
     return Patience(
-        first=profile.first_backoff or settings.delivery_first_backoff,
-        longest=profile.longest_backoff or settings.delivery_longest_backoff,
-        give_up_after=profile.give_up_after or settings.delivery_give_up_after,
+        first=_said(profile.first_backoff, settings.delivery_first_backoff),
+        longest=_said(profile.longest_backoff, settings.delivery_longest_backoff),
+        give_up_after=_said(profile.give_up_after, settings.delivery_give_up_after),
     )
+
+
+def _said(by_profile: timedelta | None, by_setting: timedelta) -> timedelta:
+    return by_setting if by_profile is None else by_profile

@@ -56,8 +56,10 @@ def _by_commitment(errand: Errand, rows: Sequence[OutboxInstance], opened: Opene
     elif asked.answered_at is not None:
         _settle_report(errand, rows, asked, opened())
     elif now < asked.requested_at + errand.profile.verify_within:
+        deadline = asked.requested_at + errand.profile.verify_within
         with errand.entering() as (session, now):
-            _wait(errand, session, asked.requested_at + errand.profile.verify_within, now)
+            is_answered = commitments.is_answered(session, asked.transaction_uid)
+            _wait(errand, session, now if is_answered else deadline, now)
     else:
         _search_instead(errand, rows, opened)
 
@@ -82,8 +84,7 @@ def _request(errand: Errand, rows: Sequence[OutboxInstance], opened: Opened) -> 
         return
     with errand.entering() as (session, now):
         errand.enter_contact(session, now)
-        asked = commitments.latest_commitment(session, errand.delivery_id, since=_delivered_at(errand))
-        is_answered = asked is not None and asked.answered_at is not None
+        is_answered = commitments.is_answered(session, transaction_uid)
         _wait(errand, session, now if is_answered else now + errand.profile.verify_within, now)
 
 

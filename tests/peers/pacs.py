@@ -88,6 +88,7 @@ class Pacs:
         sop_classes: tuple[str, ...] = STORAGE,
         transfer_syntaxes: tuple[str, ...] = USUAL_SYNTAXES,
         calling_ae_titles: tuple[str, ...] = (),
+        offers_commitment: bool = True,
     ) -> None:
         self.ae_title, self.host, self.port = ae_title, host, port
         self._folder = folder
@@ -97,7 +98,8 @@ class Pacs:
         self._entity.require_calling_aet = list(calling_ae_titles)
         self._entity.add_supported_context(Verification)
         self._entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
-        self._entity.add_supported_context(StorageCommitmentPushModel)
+        if offers_commitment:
+            self._entity.add_supported_context(StorageCommitmentPushModel)
         for sop_class in sop_classes:
             self._entity.add_supported_context(sop_class, list(transfer_syntaxes))
         self._server: ThreadedAssociationServer | None = None
@@ -107,6 +109,7 @@ class Pacs:
         self._comment = ""
         self._delay_s = 0.0
         self._aborts_at: int | None = None
+        self._refused: dict[str, int] = {}
         self._losing = 0
         self._holds: set[str] = set()
         self._reports_to: Destination | None = None
@@ -152,9 +155,14 @@ class Pacs:
             self._server = None
             for association in self._entity.active_associations:
                 association.abort()
-        for reporting in self._reporting:
-            reporting.join(10)
-        self._reporting.clear()
+        self.wait_until_reported(10)
+
+    def wait_until_reported(self, within_s: float) -> None:
+        """Return as soon as every commitment that was asked for has been reported and answered."""
+        while self._reporting:
+            reporting = self._reporting.pop()
+            reporting.join(within_s)
+            assert not reporting.is_alive()
 
     def lose(self, count: int) -> None:
         """Answer Success to so many more C-STOREs and keep nothing of them: a liar."""
@@ -164,6 +172,10 @@ class Pacs:
     def report_to(self, destination: Destination | None) -> None:
         """Report storage commitment there, on an association of its own; None: take requests, say nothing."""
         self._reports_to = destination
+
+    def refuse(self, sop_instance_uid: str, status: int) -> None:
+        """Answer C-STOREs of this Instance alone with this status from now on."""
+        self._refused[sop_instance_uid] = status
 
     def answer(self, status: int, comment: str = "") -> None:
         """Answer every C-STORE with this status from now on."""
@@ -224,28 +236,34 @@ class Pacs:
                 self._aborts_at = None
                 event.assoc.abort()
                 return 0xC000
-            received = _received(event, self._status)
+            status = self._refused.get(str(event.request.AffectedSOPInstanceUID), self._status)
+            received = _received(event, status)
             if self._losing:
                 self._losing -= 1
-            elif dimse.is_accepted(self._status):
+            elif dimse.is_accepted(status):
                 self._holds.add(received.sop_instance_uid)
-            if self._folder is not None and dimse.is_accepted(self._status):
+            if self._folder is not None and dimse.is_accepted(status):
                 _write(self._folder, received)
             self._received.append(received)
             self._changed.notify_all()
         answer = Dataset()
-        answer.Status = self._status
+        answer.Status = status
         if self._comment:
             answer.ErrorComment = self._comment
         return answer
 
     def _find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
-        wanted = str(event.identifier.SOPInstanceUID)
+        query = event.identifier
+        wanted = str(query.get("SOPInstanceUID", ""))
         with self._changed:
             self.found.append(wanted)
-            is_held = wanted in self._holds
-        if is_held:
-            yield 0xFF00, event.identifier
+            held = {
+                one.sop_instance_uid: one for one in self._received if one.sop_instance_uid in self._holds
+            }
+        for uid, one in held.items():
+            if wanted in {"", uid} and one.dataset().SeriesInstanceUID == query.SeriesInstanceUID:
+                query.SOPInstanceUID = uid
+                yield 0xFF00, query
 
     def _commit(self, event: Event) -> tuple[int, None]:
         with self._changed:

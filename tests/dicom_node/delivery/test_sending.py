@@ -1,18 +1,20 @@
 """Delivery jobs against a real receiving AE: what is settled, what waits, what is refused."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from dicom_node.database import analyses, deliveries, delivery_steps, jobs
-from dicom_node.database.analyses import ReadingResult
+from dicom_node.database import deliveries, destination_health, jobs
+from dicom_node.database.studies import ArchivedFile, Sender, record_instance
 from dicom_node.delivery.destinations import patience_of
 from dicom_node.delivery.sending import deliver
-from dicom_node.domain.delivery import Delivery, DeliveryState, Order
-from dicom_node.domain.finding import Condition, Finding, Output, OutputRole, Presence
-from dicom_node.domain.identifiers import DeliveryId
-from dicom_node.domain.job import JobState, Lease, Queue
+from dicom_node.dimse import split_file_meta
+from dicom_node.domain.delivery import DeliveryContent, DeliveryState, InstanceState, Order
+from dicom_node.domain.identifiers import StudyInstanceUID
+from dicom_node.domain.job import JobState, Queue
 from dicom_node.errors import LeaseLost
 from dicom_node.resources import Resources
 from dicom_node.routing.document import DicomDestination
@@ -20,6 +22,13 @@ from dicom_node.settings import Settings
 from tests.peers.pacs import Pacs
 from tests.synthetic import stories
 from tests.synthetic import studies as synthetic
+from tests.synthetic.outgoing import (
+    complete_with_outputs,
+    deliver_next,
+    instance_states,
+    started_delivery,
+    state_of,
+)
 
 SOON = stories.NOON + timedelta(seconds=1)
 LONG_AGO = stories.NOON - timedelta(days=2)
@@ -29,43 +38,6 @@ LONG_AGO = stories.NOON - timedelta(days=2)
 def pacs() -> Iterator[Pacs]:
     with Pacs() as running:
         yield running
-
-
-def complete_with_outputs(resources: Resources, destination: str) -> list[Output]:
-    """An Analysis with a heat map and a report in the archive, and a delivery job."""
-    stories.request_analyses(resources.database, stories.CXR)
-    held = stories.start(resources.database)
-    outputs = [
-        _stored(resources, role, number)
-        for number, role in enumerate((OutputRole.REPORT, OutputRole.HEATMAP), 1)
-    ]
-    finding = Finding(
-        condition=Condition.COVID19, probability=0.9, operating_point=0.5, presence=Presence.PRESENT
-    )
-    result = ReadingResult(findings=(finding,), outputs=tuple(outputs), input_digest="e" * 64, priority=2)
-    with resources.database.begin() as session:
-        analyses.complete_analysis(
-            session,
-            held,
-            result,
-            destinations=(Order(destination=destination),),
-            actor="worker:test",
-            now=resources.database.now(session),
-        )
-    return outputs
-
-
-def started_delivery(resources: Resources) -> tuple[Lease, Delivery]:
-    with resources.database.begin() as session:
-        now = resources.database.now(session)
-    held = stories.claim(resources.database, Queue.DELIVERY, now=now)
-    with resources.database.begin() as session:
-        return held, delivery_steps.start_delivery(session, held, actor="worker:test", now=now)
-
-
-def state_of(resources: Resources, delivery: Delivery) -> Delivery:
-    with resources.database.read() as session:
-        return deliveries.find_delivery(session, DeliveryId(delivery.delivery_id))
 
 
 def test_every_instance_accepted_is_delivered_heatmap_first(resources: Resources, pacs: Pacs) -> None:
@@ -128,22 +100,99 @@ def test_a_pacs_without_space_is_tried_again(resources: Resources, pacs: Pacs) -
     assert state_of(resources, delivery).state is DeliveryState.PENDING
 
 
-def test_half_a_delivery_is_not_delivered_and_the_rest_follows(resources: Resources, pacs: Pacs) -> None:
+def test_of_half_a_delivery_only_the_rest_goes_out_again(resources: Resources, pacs: Pacs) -> None:
     complete_with_outputs(resources, str(pacs.destination))
     pacs.abort_after(1)
-    held, delivery = started_delivery(resources)
-    deliver(resources, held, delivery, actor="worker:test")
-    assert state_of(resources, delivery).state is DeliveryState.PENDING
-    with resources.database.read() as session:
-        due = jobs.next_due(session)
-    assert due is not None
 
-    again = stories.claim(resources.database, Queue.DELIVERY, now=due)
-    deliver(resources, again, state_of(resources, delivery), actor="worker:test")
+    half = deliver_next(resources)
+    assert half.state is DeliveryState.PENDING
+    assert instance_states(resources, half) == [InstanceState.ACCEPTED, InstanceState.PENDING]
 
-    assert state_of(resources, delivery).state is DeliveryState.DELIVERED
+    assert deliver_next(resources).state is DeliveryState.DELIVERED
     assert len({one.sop_instance_uid for one in pacs.kept}) == 2
-    assert len({(one.sop_instance_uid, one.encoded) for one in pacs.kept}) == 2
+    assert len(pacs.received) == 2
+
+
+def test_a_permanent_refusal_is_not_asked_twice_and_the_others_arrive(
+    resources: Resources, pacs: Pacs
+) -> None:
+    _, heatmap = complete_with_outputs(resources, str(pacs.destination))
+    pacs.refuse(heatmap.sop_instance_uid, 0x0122)
+
+    refused = deliver_next(resources)
+
+    assert refused.state is DeliveryState.REFUSED
+    assert instance_states(resources, refused) == [InstanceState.REFUSED, InstanceState.ACCEPTED]
+    assert len(pacs.received) == 2
+    with resources.database.read() as session:
+        assert jobs.next_due(session) is None
+
+
+def test_a_rejected_ae_title_is_one_association_and_a_dead_letter(resources: Resources) -> None:
+    with Pacs(calling_ae_titles=("SOMEBODY",)) as strict:
+        complete_with_outputs(resources, str(strict.destination))
+        rejected = deliver_next(resources)
+    assert rejected.state is DeliveryState.REFUSED
+    assert "not recognised" in rejected.last_answer.lower()
+    assert rejected.attempts == 1
+    with resources.database.read() as session:
+        assert jobs.next_due(session) is None
+        assert destination_health.troubled(session) == []
+
+
+def test_a_pacs_that_is_down_opens_its_breaker_and_no_other_job_tries_it(
+    resources: Resources, pacs: Pacs
+) -> None:
+    for number in (1, 2, 3):
+        complete_with_outputs(resources, str(pacs.destination), number=number)
+    pacs.go_down()
+    deliver_next(resources)
+    with resources.database.begin() as session:
+        now = resources.database.now(session)
+        (health,) = destination_health.troubled(session)
+        assert health.open_until is not None
+        assert health.open_until > now
+        assert jobs.mark_queued(session, Queue.DELIVERY, window=9, now=now) == []
+        assert jobs.next_due(session) == health.open_until
+
+
+def test_a_destination_that_no_routes_name_is_a_dead_letter_at_once(resources: Resources) -> None:
+    complete_with_outputs(resources, "archive")
+    refused = deliver_next(resources)
+    assert refused.state is DeliveryState.REFUSED
+    assert "no destination 'archive'" in refused.last_answer
+
+
+def test_original_instances_go_out_as_they_came_without_late_ones(resources: Resources, pacs: Pacs) -> None:
+    uid = stories.complete_study(resources.database)
+    originals = [_received(resources, uid, number) for number in (11, 12)]
+    order = Order(destination=str(pacs.destination))
+    with resources.database.begin() as session:
+        now = resources.database.now(session)
+        session.execute(sa.text("DELETE FROM instances WHERE path LIKE '00/%'"))
+        session.execute(sa.text("UPDATE instances SET late = FALSE"))
+        first = deliveries.request_forward(session, uid, order, priority=3, now=now)
+        stories.receive(session, stories.header(uid, 99), now=now)
+        assert deliveries.request_forward(session, uid, order, priority=3, now=now) == first
+
+    forwarded = deliver_next(resources)
+
+    assert forwarded.content is DeliveryContent.ORIGINALS
+    assert forwarded.state is DeliveryState.DELIVERED
+    assert [one.sop_instance_uid for one in pacs.kept] == originals
+
+
+def _received(resources: Resources, study: StudyInstanceUID, number: int) -> str:
+    dataset = synthetic.chest_film(study=number)
+    content = synthetic.part10(dataset)
+    path, _ = resources.archive.put(dataset.SOPInstanceUID, content)
+    offset = split_file_meta(resources.archive.root / path).offset
+    file = ArchivedFile(path=path, sha256=hashlib.sha256(content[offset:]).hexdigest(), size=len(content))
+    header = stories.header(study, number, sop_instance_uid=str(dataset.SOPInstanceUID))
+    sender = Sender(association_id="association-1", calling_ae_title="SENDER")
+    with resources.database.begin() as session:
+        record_instance(session, header, file, sender=sender, quiet=stories.QUIET, now=stories.NOON)
+    return str(dataset.SOPInstanceUID)
 
 
 def test_a_delivery_that_never_gets_through_is_exhausted(resources: Resources, pacs: Pacs) -> None:
@@ -205,20 +254,3 @@ def test_a_profile_has_a_patience_of_its_own(settings: Settings) -> None:
 
     assert (patience.first.total_seconds(), patience.give_up_after.total_seconds()) == (1, 60)
     assert patience.longest == settings.delivery_longest_backoff
-
-
-def _stored(resources: Resources, role: OutputRole, number: int) -> Output:
-    dataset = synthetic.secondary_capture()
-    dataset.SOPInstanceUID = f"2.25.77{number}"
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    content = synthetic.part10(dataset)
-    path, sha256 = resources.archive.put(dataset.SOPInstanceUID, content)
-    return Output(
-        role=role,
-        sop_instance_uid=dataset.SOPInstanceUID,
-        sop_class_uid=dataset.SOPClassUID,
-        series_instance_uid=dataset.SeriesInstanceUID,
-        path=path,
-        sha256=sha256,
-        size=len(content),
-    )
