@@ -11,7 +11,6 @@ from models.engines import Engine, OnnxEngine, TorchEngine
 from models.errors import ManifestInvalid, MustNotServe
 from models.installation import card_named, installed, shipped_weights, verify, weights_digest
 from models.networks.interface import ChestNetwork
-from models.networks.registry import build_network
 
 __all__ = [
     "LoadedClassifier",
@@ -78,6 +77,9 @@ def load_network(card: ModelCard) -> ChestNetwork:
 
 
 def _network(card: ModelCard) -> ChestNetwork:
+    # timm and torchvision, which a worker on the CPU never needs and would wait seconds for
+    from models.networks.registry import build_network
+
     network = build_network(card.network, classes=len(card.labels))
     network.load_state_dict(_tensors(card, of_gate=False))
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -4,25 +4,19 @@ Every image is squashed to a square (aspect alone would give the source of a tra
 common resolution (so would resolution), then to the network's input size, as 0..255 grey in three channels.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.data.meta_obj import get_track_meta, set_track_meta
-from monai.transforms import (
-    Compose,
-    EnsureChannelFirst,
-    EnsureType,
-    RepeatChannel,
-    Resize,
-    ScaleIntensityRange,
-)
 from torch import Tensor
+from torch.nn import functional
 
 from models.errors import UnusableInput
 from models.preprocessing_spec import Preprocessing
+
+if TYPE_CHECKING:
+    from monai.transforms import Compose
 
 
 def prepare_radiograph(pixels: npt.NDArray[np.float32], spec: Preprocessing) -> Tensor:
@@ -58,24 +52,30 @@ def prepare_grey(images: Tensor, spec: Preprocessing) -> Tensor:
 
 def to_common(images: Tensor, spec: Preprocessing) -> Tensor:
     """Squash grey images (n, rows, columns) to (n, common, common) by area; the cache keeps this step."""
-    size = (spec.common_size, spec.common_size)
-    with _without_metadata():
-        return _plain(Resize(size, mode="area")(images))
+    return functional.interpolate(images[None], (spec.common_size, spec.common_size), mode="area")[0]
 
 
 def finish_common(images: Tensor, spec: Preprocessing) -> Tensor:
     """Bring common-size images (n, common, common) in [0, 1] to network input (n, 3, size, size)."""
-    with _without_metadata():
-        resized = Resize((spec.input_size, spec.input_size), mode="bilinear")(images)
-        scaled = _plain(ScaleIntensityRange(0.0, 1.0, 0.0, spec.pixel_scale)(resized))
-    return scaled[:, None].expand(-1, spec.channels, -1, -1)
+    resized = functional.interpolate(images[None], (spec.input_size, spec.input_size), mode="bilinear")[0]
+    return (resized * spec.pixel_scale)[:, None].expand(-1, spec.channels, -1, -1)
 
 
-def declared_transform(spec: Preprocessing) -> Compose:
+def declared_transform(spec: Preprocessing) -> "Compose":
     """Return the same preparation in MONAI's usual order, for one image (rows, columns).
 
-    This is the readable definition; a test holds the fast path above to it.
+    This is the readable definition; a test holds the fast path above to it. MONAI itself takes as long to
+    import as all the rest of a worker, which must be back soon after it was killed: so only here.
     """
+    from monai.transforms import (
+        Compose,
+        EnsureChannelFirst,
+        EnsureType,
+        RepeatChannel,
+        Resize,
+        ScaleIntensityRange,
+    )
+
     low, high = (spec.window.lowest, spec.window.highest) if spec.window else (0.0, 1.0)
     return Compose(
         [
@@ -87,21 +87,3 @@ def declared_transform(spec: Preprocessing) -> Compose:
             RepeatChannel(spec.channels),
         ]
     )
-
-
-@contextmanager
-def _without_metadata() -> Iterator[None]:
-    """Keep MONAI from tracking affines and transforms: that costs more than the transforms."""
-    before = get_track_meta()
-    set_track_meta(False)
-    try:
-        yield
-    finally:
-        set_track_meta(before)
-
-
-def _plain(value: object) -> Tensor:
-    """Return a float32 tensor without MONAI's metadata, where another thread had it tracked."""
-    tensor = EnsureType(dtype=torch.float32, track_meta=False)(value)
-    assert isinstance(tensor, Tensor)  # noqa: S101  EnsureType returns one; MONAI is untyped
-    return tensor
