@@ -17,7 +17,7 @@ MAXIMUM_PIXELS_PER_INSTANCE = 1 << 28
 
 StoredValues = npt.NDArray[np.integer]
 
-_DECODING_ERRORS = (
+DECODING_ERRORS = (
     ArithmeticError,
     AttributeError,
     LookupError,
@@ -79,7 +79,7 @@ def stored_frame(dataset: Dataset, index: int) -> StoredValues:
         decoder = get_decoder(transfer_syntax)
         plugin = _fastest(decoder.available_plugins)
         values, _ = decoder.as_array(dataset, index=index, raw=True, decoding_plugin=plugin)
-    except _DECODING_ERRORS as error:
+    except DECODING_ERRORS as error:
         raise UnreadablePixels(f"pixel data cannot be decoded: {_first_words(error)}") from error
     if values.shape != (dataset.Rows, dataset.Columns) or values.dtype.kind not in "iu":
         raise UnreadablePixels(f"pixel data decode to {values.dtype}{list(values.shape)}")
