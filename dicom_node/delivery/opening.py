@@ -5,12 +5,20 @@ from pathlib import Path
 
 from dicom_node import dimse
 from dicom_node.confidentiality.identity import Pseudonyms, pseudonyms_of
+from dicom_node.delivery.bucket_carrier import BucketCarrier
 from dicom_node.delivery.carriers import Carrier
 from dicom_node.delivery.dicom_carrier import DicomCarrier, ReceiveReport, peer_of
+from dicom_node.delivery.folder_carrier import FolderCarrier
 from dicom_node.delivery.shapes import TRANSFER_SYNTAXES
+from dicom_node.delivery.stow_carrier import StowCarrier, http_client
 from dicom_node.errors import DeliveryRefused
 from dicom_node.imaging.transcoding import can_compress_to
-from dicom_node.routing.document import DestinationProfile, DicomDestination
+from dicom_node.routing.document import (
+    DestinationProfile,
+    DicomDestination,
+    FolderDestination,
+    StowDestination,
+)
 from dicom_node.settings import Settings
 
 
@@ -39,7 +47,11 @@ def open_carrier(
         check_compression(name, profile)
         peer = peer_of(name, profile, settings, dimse.DIMSE_TIMEOUT)
         return DicomCarrier(peer, profile, secret, receive_report)
-    raise DeliveryRefused(f"{name}: no carrier for {profile.kind} yet")
+    if isinstance(profile, StowDestination):
+        return StowCarrier(http_client(name, profile), secret)
+    if isinstance(profile, FolderDestination):
+        return FolderCarrier(Path(profile.path), secret)
+    return BucketCarrier(name, profile, secret)
 
 
 def check_compression(name: str, profile: DicomDestination) -> None:

@@ -1,7 +1,7 @@
 """Encoding an Instance in another Transfer Syntax, without loss, where its receiver asks for that."""
 
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_encoder
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from dicom_node.errors import UnreadablePixels

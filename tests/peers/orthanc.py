@@ -1,5 +1,6 @@
 """A real Orthanc as PACS and as sender, in a network namespace of its own: it listens on every interface."""
 
+import base64
 import json
 import os
 import shutil
@@ -17,9 +18,10 @@ from typing import Any, Self
 from dicom_node.domain.delivery import Destination
 from dicom_node.domain.identifiers import AETitle
 from tests.peers.private_network import PrivateProcess, in_private_network
-from tests.peers.programs import require
+from tests.peers.programs import require, unavailable
 
 _DICOM_PORT, _HTTP_PORT = 4242, 8042  # its own namespace: always free
+_DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _CONFIGURATION = {
     "Name": "test peer",
     "DicomAet": "ORTHANC",
@@ -35,6 +37,13 @@ _CONFIGURATION = {
 }
 
 
+def dicomweb_plugin() -> str:
+    """Return the path of Orthanc's DICOMweb plugin, Debian's ``orthanc-dicomweb``, for ``Plugins``."""
+    if not _DICOMWEB.is_file():
+        unavailable(f"{_DICOMWEB.name} is not installed; ./scripts/setup test-peers installs it on Debian")
+    return str(_DICOMWEB)
+
+
 class Orthanc:
     """An empty Orthanc; a context manager. It can be killed and started again with what it had stored.
 
@@ -42,10 +51,15 @@ class Orthanc:
     ----------
     configuration
         Replaces or adds to what Orthanc is configured with (its own words: ``StableAge``, ``LuaScripts``).
+    user, password
+        With what its REST API is asked, where the configuration lets only registered users in.
     """
 
-    def __init__(self, configuration: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, configuration: Mapping[str, object] | None = None, *, user: str = "", password: str = ""
+    ) -> None:
         self._program = require("Orthanc")
+        self._headers = _basic(user, password) if user else {}
         self._configuration = {**_CONFIGURATION, **(configuration or {})}
         self._running = ExitStack()
         self._private: PrivateProcess | None = None
@@ -56,8 +70,7 @@ class Orthanc:
         self._folder = Path(tempfile.mkdtemp(prefix="dn-orthanc-"))
         with ExitStack() as starting:
             starting.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            stored = {name: str(self._folder / "stored") for name in ("StorageDirectory", "IndexDirectory")}
-            (self._folder / "orthanc.json").write_text(json.dumps({**self._configuration, **stored}))
+            self._write_configuration()
             # The namespace outlives Orthanc, so that the one that is started again has the same address.
             self._private = starting.enter_context(
                 in_private_network(
@@ -87,6 +100,13 @@ class Orthanc:
             )
         self._wait_until_it_answers()
 
+    def configure(self, configuration: Mapping[str, object]) -> None:
+        """Start it again with more, or other, configuration and with what it had stored."""
+        self._configuration |= configuration
+        self.kill()
+        self._write_configuration()
+        self.start()
+
     def kill(self) -> None:
         """End it as a crash does; the file system keeps what it had stored."""
         if self._server is not None:
@@ -107,6 +127,11 @@ class Orthanc:
         return Destination(ae_title=AETitle("ORTHANC"), host=self._link.its_address, port=_DICOM_PORT)
 
     @property
+    def dicomweb(self) -> str:
+        """The base URL of its DICOMweb services, where the plugin is configured."""
+        return f"http://{self._link.its_address}:{_HTTP_PORT}/dicom-web"
+
+    @property
     def pid(self) -> int:
         assert self._server is not None, "not started"
         return self._server.pid
@@ -120,7 +145,10 @@ class Orthanc:
         """Ask its REST API; a body is sent as JSON (POST unless told otherwise), bytes as they are."""
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://{self._link.its_address}:{_HTTP_PORT}{path}", data=content, method=method
+            f"http://{self._link.its_address}:{_HTTP_PORT}{path}",
+            data=content,
+            method=method,
+            headers=self._headers,
         )
         with urllib.request.urlopen(request, timeout=60) as response:
             answer: bytes = response.read()
@@ -147,6 +175,10 @@ class Orthanc:
         answer: dict[str, Any] = json.loads(self.rest("/modalities/node/store", identifiers))
         return answer
 
+    def _write_configuration(self) -> None:
+        stored = {name: str(self._folder / "stored") for name in ("StorageDirectory", "IndexDirectory")}
+        (self._folder / "orthanc.json").write_text(json.dumps({**self._configuration, **stored}))
+
     @property
     def _link(self) -> PrivateProcess:
         assert self._private is not None, "not started"
@@ -164,3 +196,7 @@ class Orthanc:
                     said = (self._folder / "log").read_text()[-3000:]
                     raise AssertionError(f"Orthanc did not start:\n{said}") from error
             time.sleep(0.02)
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
