@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from dicom_node.database import delivery_steps
 from dicom_node.delivery.carriers import Carrier, Parcel, Receipt
+from dicom_node.delivery.commitment import receive_report
 from dicom_node.delivery.destinations import profile_of
 from dicom_node.delivery.errand import Errand
 from dicom_node.delivery.opening import open_carrier
@@ -140,9 +142,9 @@ class Round:
 
     def _open(self, errand: Errand) -> Carrier:
         if self._carrier is None:
-            self._carrier = open_carrier(
-                errand.delivery.destination, errand.profile, self._resources.settings
-            )
+            destination = errand.delivery.destination
+            report = partial(receive_report, self._resources, actor=destination[:64])
+            self._carrier = open_carrier(destination, errand.profile, self._resources.settings, report)
             self._is_fresh = True
         return self._carrier
 
