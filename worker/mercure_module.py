@@ -77,8 +77,9 @@ def _models_wanted(incoming: Path) -> tuple[str, ...]:
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"task.json cannot be read: {error}") from error
     steps = process if isinstance(process, list) else [process]
-    settings = [step.get("settings") or {} for step in steps if isinstance(step, dict)]
-    wanted = next((one["models"] for one in settings if isinstance(one, dict) and "models" in one), [])
+    settings = [step.get("settings") for step in steps if isinstance(step, dict)]
+    named = [one["models"] for one in settings if isinstance(one, dict) and "models" in one]
+    wanted: object = named[0] if named else []
     if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
         raise ConfigurationError("task.json: process.settings.models must be a list of model names")
     return tuple(wanted)
