@@ -89,7 +89,7 @@ def run(home: Path, plan: Plan, databases: list[str], *, with_lua: bool) -> dict
         verdicts[f"dicom-node, {database}"] = shake(home / database, database, plan)
     for thread in threads:
         thread.join()
-    return verdicts
+    return dict(sorted(verdicts.items(), key=lambda item: item[0] == LUA))
 
 
 def shake(home: Path, database: str, plan: Plan) -> Verdict:
@@ -123,21 +123,26 @@ def _follow(sending: Sending, plan: Plan, wait: Callable[[], dict[str, float]]) 
 
 
 def shake_lua(home: Path, plan: Plan) -> Verdict:
-    """The same with the three-line router; it has films only, which are what it passes on."""
+    """The same with the three-line router; its PACSs go on misbehaving while it forwards, a minute later."""
     studies = write_studies(home / "studies", films=plan.films, cts=plan.cts)
     with lua_router.lua_site(home / "site", seed=plan.seed) as here, Ledger(home / "ledger") as ledger:
         sending = Sending(
             studies=studies, receiver=here.router.destination, ledger=ledger, over_s=plan.chaos_s * 0.9
         )
-        monkey = Monkey(
-            faults=here.faults(), seed=plan.seed, lasting_s=plan.chaos_s + lua_router.STABLE_AGE_S
+        monkey = Monkey(faults=here.faults(), seed=plan.seed, lasting_s=plan.chaos_s)
+        later = Monkey(
+            faults=here.faults_of_peers(),
+            seed=plan.seed,
+            lasting_s=lua_router.STABLE_AGE_S,
+            counts=monkey.counts,
         )
         here.hostile.is_hostile = True
         sending.start()
         monkey.run()
+        later.run()
         here.hostile.is_hostile = False
         sending.wait(plan.ends_within_s)
-        lua_router.wait_for_stability(sending, monkey.over_at)
+        lua_router.wait_for_stability(sending, later.over_at)
         verdict = lua_router.judge_lua(here, sending)
         verdict.faults = dict(monkey.counts)
     return verdict

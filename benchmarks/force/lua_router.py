@@ -37,11 +37,15 @@ class LuaSite:
     storescp: StoreScp
 
     def faults(self) -> list[Fault]:
-        """Return what can go wrong here; the peers are those of the node's run."""
+        """Return what can go wrong while studies come; the peers are those of the node's run."""
         return [
             Fault(name="router kill -9", do=self.router.kill, undo=self.router.start),
-            *hostile_faults(self.hostile, self.storescp),
+            *self.faults_of_peers(),
         ]
+
+    def faults_of_peers(self) -> list[Fault]:
+        """Return what can go wrong while it forwards, a StableAge later."""
+        return hostile_faults(self.hostile, self.storescp)
 
 
 @contextmanager

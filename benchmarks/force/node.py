@@ -30,6 +30,8 @@ class Node:
 
     Parameters
     ----------
+    log
+        Where its processes log.
     settings
         Fields of :class:`~dicom_node.settings.Settings` as text; the rest has its defaults.
     environment
@@ -37,10 +39,9 @@ class Node:
     """
 
     def __init__(
-        self, home: Path, settings: Mapping[str, str], environment: Mapping[str, str] | None = None
+        self, home: Path, log: Path, settings: Mapping[str, str], environment: Mapping[str, str] | None = None
     ) -> None:
-        self.home = home
-        self.log = home.parent.parent / "node.log"  # not on the disk that is filled
+        self.home, self.log = home, log
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("DICOM_NODE_")},
             "DICOM_NODE_DATA_HOME": str(home),

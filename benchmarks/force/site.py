@@ -87,7 +87,12 @@ def site(home: Path, database: str, *, seed: int) -> Iterator[Site]:
         )
         data = disk.folder / "node"
         node = stack.enter_context(
-            Node(data, _settings(home, peers, url), clock.environment if clock else None)
+            Node(
+                data,
+                home / "node.log",  # not on the disk that is filled
+                _settings(home, peers, url),
+                clock.environment if clock else None,
+            )
         )
         yield Site(
             database=database,
