@@ -74,6 +74,11 @@ def take_probe(session: Session, destination: str, *, within: timedelta, now: da
     return row is not None
 
 
+def return_probe(session: Session, destination: str) -> None:
+    """Give the right back unused, in the transaction that took it."""
+    session.execute(sa.update(health).where(health.c.destination == destination).values(probe_until=None))
+
+
 def troubled(session: Session) -> list[DestinationHealth]:
     """Return the Destinations whose breaker is open, or waits for a probe, by name."""
     rows = session.execute(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dicom_node.database import lanes
-from dicom_node.database.destination_health import take_probe
+from dicom_node.database.destination_health import return_probe, take_probe
 from dicom_node.database.job_events import record_jobs
 from dicom_node.database.statements import insert_or_ignore, locked_free
 from dicom_node.database.tables import destination_health, jobs
@@ -99,7 +99,9 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
     A lease that ran out and was not reaped yet may be taken over; it counts as lost. While the breaker of its
     lane is open no job is taken, and afterwards one at a time.
     """
-    if not _may_enter(session, job_id, lease=lease, now=now):
+    closed = lanes.closed_lane_of(session, job_id)
+    if closed and not take_probe(session, closed, within=lease, now=now):
+        take_back_rings(session, [job_id], reason="the Destination cannot be reached", now=now)
         return None
     token = uuid.uuid4()
     row = session.execute(
@@ -123,6 +125,8 @@ def claim(session: Session, job_id: JobId, *, owner: str, lease: timedelta, now:
         .returning(jobs.c.queue, jobs.c.lane, jobs.c.attempt, jobs.c.subject_id)
     ).first()
     if row is None:
+        if closed:
+            return_probe(session, closed)
         return None
     return Lease(
         job_id=job_id,
@@ -306,17 +310,6 @@ def _earliest(session: Session, which: sa.ColumnElement[bool]) -> datetime | Non
         .select_from(jobs.outerjoin(destination_health, destination_health.c.destination == jobs.c.lane))
         .where(jobs.c.state == JobState.READY.value, which)
     ).scalar_one()
-
-
-def _may_enter(session: Session, job_id: JobId, *, lease: timedelta, now: datetime) -> bool:
-    """Tell whether the breaker of the job's lane lets it through; a rung job that is not goes back."""
-    lane = session.execute(
-        sa.select(jobs.c.lane).where(jobs.c.id == job_id, jobs.c.lane.in_(lanes.closed_lanes()))
-    ).scalar_one_or_none()
-    if lane is None or take_probe(session, lane, within=lease, now=now):
-        return True
-    take_back_rings(session, [job_id], reason="the Destination cannot be reached", now=now)
-    return False
 
 
 def _update_held(session: Session, held: Lease, **values: object) -> bool:

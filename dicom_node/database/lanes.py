@@ -67,9 +67,13 @@ def next_in_lane(session: Session, queue: Queue, lane: str, *, now: datetime) ->
     return None if found is None else JobId(found)
 
 
-def closed_lanes() -> sa.Select[tuple[str]]:
-    """Return the query for the lanes whose breaker is not closed."""
-    return sa.select(health.c.destination).where(health.c.open_until.is_not(None))
+def closed_lane_of(session: Session, job_id: JobId) -> str:
+    """Return the lane of the job if something is wrong with its Destination; empty otherwise."""
+    troubled_lanes = sa.select(health.c.destination).where(health.c.open_until.is_not(None))
+    found = session.execute(
+        sa.select(jobs.c.lane).where(jobs.c.id == job_id, jobs.c.lane.in_(troubled_lanes))
+    ).scalar_one_or_none()
+    return found or ""
 
 
 def due_at() -> sa.ColumnElement[datetime]:

@@ -161,7 +161,7 @@ def test_what_a_zombie_did_before_it_settled_is_rolled_back(database: Database) 
 
     def settle_last() -> None:
         with database.begin() as session:
-            analyses._insert_result(session, analysis_id, reading(zombie))
+            analyses._insert_findings(session, analysis_id, reading(zombie).findings)
             jobs.settle(session, zombie, now=AFTER_LEASE)
 
     with pytest.raises(LeaseLost):

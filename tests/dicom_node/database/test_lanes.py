@@ -103,6 +103,18 @@ def test_a_probe_that_was_lost_with_its_worker_lets_another_try(database: Databa
     assert claim_by_id(database, probe, now=later) is not None
 
 
+def test_an_old_message_does_not_use_up_the_probe(database: Database) -> None:
+    studies_to(database, 2, PACS)
+    first, second = ring(database)
+    held = claim_by_id(database, first, now=NOON)
+    assert held is not None
+    with database.begin() as session:
+        jobs.settle(session, held, now=NOON)
+    rested = fail(database, PACS)
+    assert claim_by_id(database, first, now=NOON + rested) is None
+    assert claim_by_id(database, second, now=NOON + rested) is not None
+
+
 def test_a_failed_probe_doubles_the_rest_and_an_answer_ends_it(database: Database) -> None:
     studies_to(database, 2, PACS)
     first = fail(database, PACS)
