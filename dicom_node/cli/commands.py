@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from dicom_node.cli.dead_letters import app as dead_letters_app
 from dicom_node.cli.deployments import app as deployments_app
+from dicom_node.cli.destinations import app as destinations_app
 from dicom_node.cli.routes import app as routes_app
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(deployments_app, name="deployments")
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(routes_app, name="routes")
+app.add_typer(destinations_app, name="destinations")
 
 
 @app.command()

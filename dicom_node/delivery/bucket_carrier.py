@@ -55,6 +55,14 @@ class BucketCarrier:
         """Return the SOP Instance UIDs under which the bucket has it, from its ``form``."""
         return whereabouts(parcel, parse_shape(parcel.form), self._pseudonyms_of).uids
 
+    def write_and_remove(self, name: str) -> None:
+        """Put an object of no content that matters and remove it; raises as ``send`` does."""
+        target = f"{self._root}/{name}"
+        with self._reachable():
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(target, b"probe")
+            self._files.rm_file(target)
+
     def close(self) -> None:
         """fsspec keeps its own connections."""
 

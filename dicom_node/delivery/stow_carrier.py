@@ -106,6 +106,22 @@ class StowCarrier:
         uid = parcel.sop_instance_uid
         return frozenset({self._pseudonyms_of().uid(uid) if deidentified else uid})
 
+    def search_any(self) -> int:
+        """Search for any one study; return the HTTP status of the answer, which names no patient here.
+
+        Raises
+        ------
+        DestinationUnreachable
+            No answer, or one that may pass.
+        DeliveryRefused
+            The server does not search, or not for us.
+        """
+        headers = {"Accept": "application/dicom+json"}
+        answer = self._ask("GET", "studies", headers=headers, params={"limit": "1"})
+        if answer.status_code in {200, 204, 206}:
+            return answer.status_code
+        raise _refusal(answer)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -32,6 +33,7 @@ from dicom_node.errors import DeliveryRefused, DestinationUnreachable
 from dicom_node.results.instance import encode
 from dicom_node.routing.document import DicomDestination
 from dicom_node.settings import Settings
+from tests.peers.orthanc import Orthanc
 from tests.peers.pacs import Pacs
 from tests.synthetic import results_inputs, studies
 
@@ -345,3 +347,17 @@ def test_a_report_on_the_same_association_is_received(settings: Settings, result
     assert reports[0].TransactionUID == "2.25.77"
     asked = {item.ReferencedSOPInstanceUID for item in reports[0].ReferencedSOPSequence}
     assert asked == {one.sop_instance_uid for one in results}
+
+
+def test_orthanc_has_what_was_sent_and_nothing_else(settings: Settings, results: list[Parcel]) -> None:
+    with Orthanc({"DicomAlwaysAllowFind": True}) as orthanc:
+        profile = DicomDestination(address=orthanc.destination)
+        carrier = open_carrier("orthanc", profile, settings)
+        assert carrier.find(results) == {one.sop_instance_uid: False for one in results}
+        assert all(receipt.accepted for receipt in carrier.send(results))
+        assert carrier.find(results) == {one.sop_instance_uid: True for one in results}
+        other = [replace(results[0], deidentify=True)]
+        sent = received(other, carrier.send(other))
+        assert carrier.find(sent) == {results[0].sop_instance_uid: True}
+        assert len(orthanc.instances()) == 3
+        carrier.close()
