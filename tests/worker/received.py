@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydicom import Dataset
 
@@ -28,6 +28,12 @@ def rung_analysis(resources: Resources, datasets: Sequence[Dataset]) -> JobId:
 
 def receive_and_complete(resources: Resources, datasets: Sequence[Dataset]) -> None:
     """Receive a study over an association of its own, and complete it as the dispatcher would."""
+    now = receive(resources, datasets)
+    assert close_studies(resources, now + timedelta(minutes=1)).completed == 1
+
+
+def receive(resources: Resources, datasets: Sequence[Dataset]) -> datetime:
+    """Receive a study over an association of its own, which is released; return when."""
     association = str(uuid.uuid4())
     with resources.database.begin() as session:
         now = resources.database.now(session)
@@ -41,7 +47,7 @@ def receive_and_complete(resources: Resources, datasets: Sequence[Dataset]) -> N
                 now=now,
             )
         completion.record_release(session, association, quiet=resources.quiet_periods, now=now)
-    assert close_studies(resources, now + timedelta(minutes=1)).completed == 1
+    return now
 
 
 def _archived(resources: Resources, dataset: Dataset) -> ArchivedFile:
