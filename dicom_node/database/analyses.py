@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dicom_node.database import audit_trail, jobs
+from dicom_node.database import audit_trail, jobs, outputs
 from dicom_node.database.deliveries import close_study_when_settled, request_delivery
 from dicom_node.database.jobs import NewJob
 from dicom_node.database.statements import insert_or_ignore
-from dicom_node.database.tables import analyses, findings, models, outputs, studies
+from dicom_node.database.tables import analyses, findings, models, studies
 from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.domain.delivery import Order
 from dicom_node.domain.deployment import ModelMode
@@ -23,7 +23,6 @@ from dicom_node.domain.finding import (
     Finding,
     ModelIdentity,
     Output,
-    OutputRole,
     Presence,
 )
 from dicom_node.domain.identifiers import AnalysisId, StudyInstanceUID, derived_uuid
@@ -120,25 +119,6 @@ def analyses_of(session: Session, study_instance_uids: Iterable[str]) -> list[An
     return _with_findings(session, rows)
 
 
-def outputs_of(session: Session, analysis_id: AnalysisId) -> tuple[Output, ...]:
-    """Return the instances that the Analysis made."""
-    rows = session.execute(
-        sa.select(outputs).where(outputs.c.analysis_id == analysis_id).order_by(outputs.c.id)
-    )
-    return tuple(
-        Output(
-            role=OutputRole(row.role),
-            sop_instance_uid=row.sop_instance_uid,
-            sop_class_uid=row.sop_class_uid,
-            series_instance_uid=row.series_instance_uid,
-            path=row.path,
-            sha256=row.sha256,
-            size=row.size,
-        )
-        for row in rows
-    )
-
-
 def start_analysis(session: Session, held: Lease, *, actor: str, now: datetime) -> Analysis:
     """Move the Analysis of a claimed job to RUNNING, with the audit event, and return it.
 
@@ -193,7 +173,7 @@ def complete_analysis(
     )
     study_id = _study_id(session, analysis_id)
     if not _is_shadow(session, analysis_id):
-        _insert_outputs(session, analysis_id, result.outputs)
+        outputs.insert_outputs(session, analysis_id, result.outputs)
         _hasten_study(session, study_id, result.priority)
         for order in destinations:
             request_delivery(session, analysis_id, order, priority=result.priority, now=now)
@@ -333,25 +313,6 @@ def _insert_findings(session: Session, analysis_id: AnalysisId, said: tuple[Find
                 "presence": finding.presence.value,
             }
             for finding in said
-        ],
-    )
-
-
-def _insert_outputs(session: Session, analysis_id: AnalysisId, made: tuple[Output, ...]) -> None:
-    session.execute(
-        sa.insert(outputs),
-        [
-            {
-                "analysis_id": analysis_id,
-                "role": output.role.value,
-                "sop_instance_uid": output.sop_instance_uid,
-                "sop_class_uid": output.sop_class_uid,
-                "series_instance_uid": output.series_instance_uid,
-                "path": output.path,
-                "sha256": output.sha256,
-                "size": output.size,
-            }
-            for output in made
         ],
     )
 

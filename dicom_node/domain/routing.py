@@ -10,7 +10,8 @@ from dicom_node.domain.finding import ModelIdentity
 from dicom_node.domain.identifiers import StudyInstanceUID
 
 KEPT_VRS = frozenset(
-    "AE AS AT CS DA DS DT FD FL IS LO PN SH SL SS SV TM UC UI UL UR US UV".split()  # PS3.5 Table 6.2-1
+    {"AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "PN"}
+    | {"SH", "SL", "SS", "SV", "TM", "UC", "UI", "UL", "UR", "US", "UV"}  # PS3.5 Table 6.2-1
 )
 """Value Representations that a kept header has: no sequences, bulk data or long texts."""
 

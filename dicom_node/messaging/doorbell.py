@@ -110,6 +110,7 @@ class Doorbell:
         BrokerUnavailable
             The broker does not say.
         """
+        connection: Any  # the stubs take it for a producer
         with self._app.pool.acquire(block=True) as connection:
             try:
                 with connection.channel() as channel:

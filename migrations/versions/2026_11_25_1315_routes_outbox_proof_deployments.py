@@ -58,9 +58,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         sa.Column("model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("chosen", sa.Boolean(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["model_id"], ["models.id"], name=op.f("fk_worker_models_model_id_models")
-        ),
+        sa.ForeignKeyConstraint(["model_id"], ["models.id"], name=op.f("fk_worker_models_model_id_models")),
         sa.PrimaryKeyConstraint("worker", "model_id", name=op.f("pk_worker_models")),
     )
     op.create_table(
@@ -174,7 +172,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table and index
         batch_op.add_column(sa.Column("header", sa.JSON(), nullable=True))
 
 
-def downgrade() -> None:
+def downgrade() -> None:  # noqa: PLR0915 - one statement a table and index
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.drop_column("header")
 

@@ -10,6 +10,7 @@ from pydicom.data import get_testdata_file
 
 from dicom_node.database import analyses, audit_trail, jobs, model_register, worklist
 from dicom_node.database.audit_trail import AuditQuery
+from dicom_node.database.outputs import outputs_of
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.audit import Action
 from dicom_node.domain.finding import Analysis, AnalysisState, OutputRole
@@ -75,7 +76,7 @@ def test_a_chest_film_is_read_and_its_results_are_kept(desk: AnalysisDesk) -> No
     assert sum(finding.probability for finding in analysis.findings) == pytest.approx(1, abs=1e-4)
     assert [delivery.destination for delivery in item.deliveries] == [PACS]
     with resources.database.read() as session:
-        outputs = analyses.outputs_of(session, analysis.analysis_id)
+        outputs = outputs_of(session, analysis.analysis_id)
     assert {output.role for output in outputs} == {OutputRole.REPORT, OutputRole.HEATMAP}
     for output in outputs:
         kept = pydicom.dcmread(resources.archive.verified(output.path, output.sha256))
@@ -182,7 +183,7 @@ def test_what_the_choice_of_images_rests_on_stands_in_the_report(desk: AnalysisD
     desk.analyze(rung_analysis(resources, synthetic.ct_series(slices=5, size=256)))
 
     with resources.database.read() as session:
-        outputs = analyses.outputs_of(session, only_analysis(resources).analysis_id)
+        outputs = outputs_of(session, only_analysis(resources).analysis_id)
     (report,) = (output for output in outputs if output.role is OutputRole.REPORT)
     tree = render_tree(pydicom.dcmread(resources.archive.path(report.path)))
     assert any("note=only 5 slices" in line for line in tree)

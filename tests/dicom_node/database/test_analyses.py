@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dicom_node.database import analyses, audit_trail, deliveries, delivery_steps, jobs, studies
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.engine import Database
+from dicom_node.database.outputs import outputs_of
 from dicom_node.domain.audit import Action, RecordedEvent
 from dicom_node.domain.delivery import DeliveryState
 from dicom_node.domain.finding import AnalysisState, Condition, OutputRole
@@ -110,7 +111,7 @@ def test_a_finished_analysis_can_be_read_back(database: Database) -> None:
     finish(database, start(database), destinations=(PACS, BACKUP), priority=2)
     with database.read() as session:
         analysis = analyses.find_analysis(session, analysis_id)
-        outputs = analyses.outputs_of(session, analysis_id)
+        outputs = outputs_of(session, analysis_id)
         sent = deliveries.deliveries_of(session, [study_uid()])
         study = studies.find_study(session, UID)
     assert analysis.state is AnalysisState.COMPLETED

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dicom_node.database import analyses, audit_trail, jobs
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.engine import Database
+from dicom_node.database.outputs import outputs_of
 from dicom_node.database.tables import jobs as jobs_table
 from dicom_node.domain.audit import Action
 from dicom_node.domain.finding import AnalysisState
@@ -145,7 +146,7 @@ def test_a_zombie_that_lost_its_lease_settles_nothing(database: Database) -> Non
         finish(database, zombie, destinations=("PACS@127.0.0.1:4242",), now=AFTER_LEASE)
     with database.read() as session:
         found = analyses.find_analysis(session, analysis_id)
-        assert analyses.outputs_of(session, analysis_id) == ()
+        assert outputs_of(session, analysis_id) == ()
     assert found.state is AnalysisState.RUNNING
     assert found.findings == ()
     assert actions(database) == before
@@ -167,7 +168,7 @@ def test_what_a_zombie_did_before_it_settled_is_rolled_back(database: Database) 
     with pytest.raises(LeaseLost):
         settle_last()
     with database.read() as session:
-        assert analyses.outputs_of(session, analysis_id) == ()
+        assert outputs_of(session, analysis_id) == ()
 
 
 def test_a_job_is_finished_once(database: Database) -> None:

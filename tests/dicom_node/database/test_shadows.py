@@ -6,6 +6,7 @@ from dicom_node.database import analyses, audit_trail, deliveries, deployments, 
 from dicom_node.database.audit_trail import AuditQuery
 from dicom_node.database.deployments import Act, NewStage
 from dicom_node.database.engine import Database
+from dicom_node.database.outputs import outputs_of
 from dicom_node.database.worklist import WorklistQuery
 from dicom_node.domain.audit import Action
 from dicom_node.domain.delivery import Order
@@ -68,7 +69,7 @@ def test_of_a_shadow_findings_are_kept_and_nothing_else_whatever_the_worker_give
     assert (found.analyses, found.deliveries) == ((), ())
     assert found.study.priority == 5
     with opened.read() as session:
-        assert analyses.outputs_of(session, analysis_id) == ()
+        assert outputs_of(session, analysis_id) == ()
         assert jobs.counts(session) == {(Queue.ANALYSIS, JobState.DONE): 1}
 
 
