@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from pydicom import Dataset
 from pynetdicom import AE, evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from benchmarks.turnaround.studies import TimedStudy
@@ -25,19 +26,13 @@ class Arrival(Protocol):
 
 
 class ReportFound:
-    """Asks Orthanc for the study's series of structured reports over one association; a context manager."""
+    """Asks Orthanc for the study's series of structured reports; a context manager."""
 
     def __init__(self, pacs: Destination) -> None:
-        entity = AE("BENCHMARK")
-        entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
-        self._association = entity.associate(
-            pacs.host,
-            pacs.port,
-            ae_title=pacs.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, dimse.set_nodelay)],
-        )
-        if not self._association.is_established:
-            raise SystemExit(f"{pacs} takes no C-FIND")
+        self._pacs = pacs
+        self._entity = AE("BENCHMARK")
+        self._entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+        self._association = self._associate()
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +40,19 @@ class ReportFound:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._association.release()
+        if self._association.is_established:
+            self._association.release()
+
+    def _associate(self) -> Association:
+        association: Association = self._entity.associate(
+            self._pacs.host,
+            self._pacs.port,
+            ae_title=self._pacs.ae_title,
+            evt_handlers=[(evt.EVT_CONN_OPEN, dimse.set_nodelay)],
+        )
+        if not association.is_established:
+            raise SystemExit(f"{self._pacs} takes no C-FIND")
+        return association
 
     def wait(self, study: TimedStudy, within_s: float) -> float | None:
         deadline = time.monotonic() + within_s
@@ -60,6 +67,8 @@ class ReportFound:
         query = Dataset()
         query.QueryRetrieveLevel, query.Modality, query.SeriesInstanceUID = "SERIES", "SR", ""
         query.StudyInstanceUID = study.study_instance_uid
+        if not self._association.is_established:  # Orthanc ends one that was idle for 30 s
+            self._association = self._associate()
         answers = self._association.send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
         return any(identifier is not None for _, identifier in list(answers))
 

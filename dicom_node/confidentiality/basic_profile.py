@@ -4,13 +4,14 @@ from enum import Enum
 from functools import cache
 from importlib.resources import files
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, repeater_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
+from pydicom.valuerep import STANDARD_VR
 
 from dicom_node.confidentiality.identity import Pseudonyms
 from dicom_node.errors import DeliveryRefused
@@ -93,11 +94,11 @@ def _apply(dataset: Dataset, pseudonyms: Pseudonyms, origin: Origin) -> None:
         action = _action(tag)
         if origin is Origin.OWN and keyword_for_tag(tag) in _OWN_WORDS:
             action = ""
-        # Looked at without decoding it: pydicom warns of odd values in full, and a warning may be logged.
-        vr = dataset.get_item(tag).VR or _vr_of(tag)
-        if tag.is_private or action == "X":
+        if tag.is_private or action == "X" or not _is_known(tag):
             del dataset[tag]
-        elif vr == "SQ" and action in _ITEMS_STAY:
+            continue
+        vr = _known_vr(dataset, tag)
+        if vr == "SQ" and action in _ITEMS_STAY:
             for item in dataset[tag].value:
                 _apply(item, pseudonyms, origin)
         elif action in _UIDS:
@@ -126,9 +127,31 @@ def _dummy(vr: str) -> object:
     return DicomSequence() if vr == "SQ" else _DUMMIES.get(vr, _TEXT_DUMMY)
 
 
-def _vr_of(tag: BaseTag) -> str:
-    """The VR of an attribute that was encoded without (Implicit VR); one that nobody knows is bytes."""
-    return dictionary_VR(tag).split(" or ")[0] if dictionary_has_tag(tag) else "UN"
+def _is_known(tag: BaseTag) -> bool:
+    """Tell whether the dictionary has the attribute; nobody can say what is in one that it has not."""
+    return dictionary_has_tag(tag) or repeater_has_tag(tag) or tag.element == 0
+
+
+def _known_vr(dataset: Dataset, tag: BaseTag) -> str:
+    """The VR of an attribute, looked at without decoding it: pydicom warns of odd values in full.
+
+    In Explicit VR pydicom takes a VR that is none for a longer length, and all that follows for the value.
+    """
+    encoded = dataset.get_item(tag).VR
+    vr = _vr_of(tag, encoded)
+    if vr not in STANDARD_VR or (not encoded and dataset.original_encoding[0] is False):
+        raise DeliveryRefused(f"not de-identified: an attribute {tag} of no VR that is known")
+    return vr
+
+
+def _vr_of(tag: BaseTag, encoded: str | None) -> str:
+    """The VR of an attribute; that of the dictionary where it was encoded without one, or as UN.
+
+    A sequence that somebody encoded as UN is one all the same, and its items are looked into.
+    """
+    if encoded not in {None, "UN"} or not dictionary_has_tag(tag):
+        return encoded or "UN"
+    return dictionary_VR(tag).split(" or ")[0]
 
 
 def _action(tag: BaseTag) -> str:

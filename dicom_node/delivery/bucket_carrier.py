@@ -32,7 +32,13 @@ class BucketCarrier:
 
     def __init__(self, name: str, profile: BucketDestination, pseudonyms_of: PseudonymsOf) -> None:
         self._name, self._pseudonyms_of = name, pseudonyms_of
-        options: dict[str, Any] = {**profile.options, **_credentials(name, profile.credentials_file)}
+        # Stores of objects have no folders to make, and a bucket must not be made for a mistyped name.
+        folders: dict[str, Any] = {"auto_mkdir": True} if profile.url.startswith("file:") else {}
+        options: dict[str, Any] = {
+            **folders,
+            **profile.options,
+            **_credentials(name, profile.credentials_file),
+        }
         try:
             self._files, root = fsspec.url_to_fs(profile.url, **options)
         except (ImportError, TypeError, ValueError) as error:
@@ -58,9 +64,8 @@ class BucketCarrier:
     def write_and_remove(self, name: str) -> None:
         """Put an object of no content that matters and remove it; raises as ``send`` does."""
         target = f"{self._root}/{name}"
-        with self._reachable():
-            self._files.makedirs(self._root, exist_ok=True)
-            self._files.pipe_file(target, b"probe")
+        with tempfile.NamedTemporaryFile(prefix="dicom-node-") as trial, self._reachable():
+            self._files.put_file(trial.name, target)
             self._files.rm_file(target)
 
     def close(self) -> None:
@@ -75,7 +80,6 @@ class BucketCarrier:
             except (DeliveryRefused, OSError, ValueError) as refusal:
                 return refused_receipt(parcel, shape, f"not put: {refusal}")
             with self._reachable():
-                self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
                 self._files.put_file(str(file), target)
         return accepted_receipt(parcel, shape, "put")
 

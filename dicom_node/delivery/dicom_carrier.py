@@ -130,6 +130,9 @@ class DicomCarrier:
             except DeliveryRefused as refusal:
                 receipts.append(_not_sent(parcel, str(refusal)))
                 continue
+            except OSError as error:  # no space for another form of it
+                receipts.append(replace(_not_sent(parcel, f"not sent: {error.strerror}"), temporary=True))
+                continue
             outcomes = scu.store_all(association, [dimse.split_file_meta(path) for path in files])
             receipts.append(_receipt(parcel, shape, outcomes))
             for path in files:

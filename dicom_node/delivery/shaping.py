@@ -14,6 +14,7 @@ from dicom_node.delivery.carriers import Parcel
 from dicom_node.delivery.shapes import REPORT_CLASSES, SINGLE_FRAME, Kind, Shape, frame_uid, shaped_uid
 from dicom_node.dimse import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.errors import DeliveryRefused, UnreadablePixels
+from dicom_node.imaging.stored_pixels import DECODING_ERRORS
 from dicom_node.imaging.transcoding import transcode
 from dicom_node.results.heatmap_frames import is_multi_frame_heatmap, single_frames
 from dicom_node.results.provenance import is_own_output
@@ -50,6 +51,8 @@ def shaped_files(parcel: Parcel, shape: Shape, folder: Path, pseudonyms_of: Pseu
     ------
     DeliveryRefused
         It cannot be put into this shape; the message says why.
+    OSError
+        The stored file is gone, or there is no space for another one.
     """
     if shape.is_stored:
         return [parcel.path]
@@ -60,9 +63,13 @@ def shaped_files(parcel: Parcel, shape: Shape, folder: Path, pseudonyms_of: Pseu
                 deidentify(dataset, pseudonyms_of(), _origin(dataset))
             if shape.transfer_syntax_uid:
                 transcode(dataset, shape.transfer_syntax_uid)
+        return [_write(dataset, folder) for dataset in datasets]
     except UnreadablePixels as error:
         raise DeliveryRefused(f"not transcoded: {error}") from error
-    return [_write(dataset, folder) for dataset in datasets]
+    except OSError:
+        raise
+    except DECODING_ERRORS as error:  # a header that cannot be read and written again
+        raise DeliveryRefused(f"not put into the form {shape}: {type(error).__name__}") from error
 
 
 def whereabouts(parcel: Parcel, shape: Shape, pseudonyms_of: PseudonymsOf) -> Whereabouts:

@@ -81,6 +81,30 @@ def test_no_canary_is_left_in_the_bytes_of_a_film() -> None:
     assert [item.CodeValue for item in film.DeidentificationMethodCodeSequence] == ["113100"]
 
 
+def test_a_sequence_that_was_encoded_as_unknown_is_looked_into() -> None:
+    name = b"\x10\x00\x10\x00" + (14).to_bytes(4, "little") + b"Hidden^Canary "
+    item = b"\xfe\xff\x00\xe0" + len(name).to_bytes(4, "little") + name
+    content = studies.part10(studies.chest_film(study=76))
+    # CTDI Phantom Type Code Sequence, which the table does not name, and an attribute that nobody knows
+    hidden = b"\x18\x00\x46\x93UN\x00\x00" + len(item).to_bytes(4, "little") + item
+    unknown = b"\x18\x00\x99\x99LO\x0e\x00UNKNOWN CANARY"
+    place = content.index(b"\x20\x00\x0d\x00UI")
+    film = pydicom.dcmread(BytesIO(content[:place] + hidden + unknown + content[place:]))
+    deidentify(film, OURS, Origin.FOREIGN)
+    after = rewritten(film)
+    assert b"Hidden" not in after
+    assert b"UNKNOWN" not in after
+    assert "CTDIPhantomTypeCodeSequence" in film
+
+
+def test_an_attribute_of_a_vr_that_nobody_knows_is_refused() -> None:
+    content = studies.part10(studies.chest_film(study=77))
+    rows = content.index(b"\x28\x00\x10\x00US")
+    broken = content[:rows] + b"\x28\x00\x10\x00??" + content[rows + 6 :]
+    with pytest.raises(DeliveryRefused, match="no VR that is known"):
+        deidentify(pydicom.dcmread(BytesIO(broken)), OURS, Origin.FOREIGN)
+
+
 def test_pixels_stay_as_they_are() -> None:
     film = studies.chest_film(study=72)
     pixels = film.PixelData

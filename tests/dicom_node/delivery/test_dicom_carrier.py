@@ -361,3 +361,19 @@ def test_orthanc_has_what_was_sent_and_nothing_else(settings: Settings, results:
         assert carrier.find(sent) == {results[0].sop_instance_uid: True}
         assert len(orthanc.instances()) == 3
         carrier.close()
+
+
+def test_a_header_that_cannot_be_written_again_is_refused_by_name_only(
+    pacs: Pacs, settings: Settings, tmp_path: Path
+) -> None:
+    film = studies.chest_film(study=85, PatientName="Secret^Name")
+    path = studies.write(film, tmp_path)
+    content = path.read_bytes()
+    rows = content.index(b"\x28\x00\x10\x00US")
+    path.write_bytes(content[:rows] + b"\x28\x00\x10\x00??" + content[rows + 6 :])
+    carrier = opened(pacs, settings)
+    receipt = carrier.send([parcel(path, deidentify=True)])[0]
+    assert not receipt.accepted
+    assert not receipt.temporary
+    assert "Secret" not in receipt.comment
+    carrier.close()

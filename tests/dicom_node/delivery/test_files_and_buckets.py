@@ -2,10 +2,12 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
+from moto.server import ThreadedMotoServer
 
 from dicom_node.delivery.carriers import Carrier, Parcel
 from dicom_node.delivery.opening import open_carrier
@@ -118,6 +120,52 @@ def test_a_bucket_gets_the_bytes_and_is_read_again(
     files.pipe_file(spoiled, b"something else")
     assert sorted(carrier.find(films).values()) == [False, True]
     carrier.close()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A server that speaks S3 on loopback; its URL."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def s3_profile(url: str, bucket: str, folder: Path) -> BucketDestination:
+    secrets = folder / "s3.json"
+    secrets.write_text(json.dumps({"key": "node", "secret": "very secret"}))
+    return BucketDestination(
+        kind="bucket",
+        url=f"s3://{bucket}/ai",
+        options={"endpoint_url": url},
+        credentials_file=str(secrets),
+    )
+
+
+def test_s3_keeps_the_bytes_and_is_read_again(
+    s3: str, tmp_path: Path, settings: Settings, films: list[Parcel]
+) -> None:
+    profile = s3_profile(s3, "results", tmp_path)
+    files = fsspec.filesystem("s3", key="node", secret="very secret", endpoint_url=s3)
+    files.mkdir("results")
+    carrier = open_carrier("lake", profile, settings)
+    assert list(carrier.find(films).values()) == [False, False]
+    assert all(receipt.accepted for receipt in carrier.send(films))
+    assert list(carrier.find(films).values()) == [True, True]
+    film = studies.chest_film(study=61)
+    key = f"results/ai/{film.StudyInstanceUID}/{film.SeriesInstanceUID}/{film.SOPInstanceUID}.dcm"
+    assert files.cat_file(key) == films[0].path.read_bytes()
+    carrier.close()
+
+
+def test_a_bucket_that_is_not_there_is_not_made(
+    s3: str, tmp_path: Path, settings: Settings, films: list[Parcel]
+) -> None:
+    with pytest.raises(DestinationUnreachable, match="lake"):
+        open_carrier("lake", s3_profile(s3, "mistyped", tmp_path), settings).send(films)
+    files = fsspec.filesystem("s3", key="node", secret="very secret", endpoint_url=s3)
+    assert "mistyped" not in files.ls("")
 
 
 def test_a_bucket_that_cannot_be_written_is_tried_again_later(
