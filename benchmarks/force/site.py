@@ -81,7 +81,7 @@ def site(home: Path, database: str, *, seed: int) -> Iterator[Site]:
         postgres = stack.enter_context(Postgres()) if database == "postgresql" else None
         url = stack.enter_context(postgres.new_database()) if postgres else ""
         peers = Peers(
-            orthanc=stack.enter_context(Orthanc()),
+            orthanc=stack.enter_context(Orthanc({"DicomAlwaysAllowFind": True})),
             hostile=stack.enter_context(HostilePacs(seed)),
             storescp=stack.enter_context(StoreScp(home / "storescp", options=["--unique-filenames"])),
         )

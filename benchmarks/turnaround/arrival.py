@@ -69,8 +69,10 @@ class ReportFound:
         query.StudyInstanceUID = study.study_instance_uid
         if not self._association.is_established:  # Orthanc ends one that was idle for 30 s
             self._association = self._associate()
-        answers = self._association.send_c_find(query, StudyRootQueryRetrieveInformationModelFind)
-        return any(identifier is not None for _, identifier in list(answers))
+        answers = list(self._association.send_c_find(query, StudyRootQueryRetrieveInformationModelFind))
+        if not answers or answers[-1][0].get("Status") != 0:
+            raise SystemExit(f"{self._pacs} does not answer C-FIND")
+        return any(identifier is not None for _, identifier in answers)
 
 
 class OriginalsSeen:

@@ -19,6 +19,7 @@ from dicom_node.domain.identifiers import AETitle
 from tests.peers.orthanc import Orthanc
 from tests.peers.pacs import Pacs
 
+_FINDABLE = {"DicomAlwaysAllowFind": True}
 AI_ROUTER = "dicom-ai-router==0.3.0"
 _STARTED_WITHIN_S = 60
 _SCRIPT = "function OnStableStudy(studyId, tags, metadata)\n  SendToModality(studyId, 'pacs')\nend\n"
@@ -56,7 +57,7 @@ class System:
 def our_node(home: Path) -> Iterator[System]:
     """Run the node with its defaults; reports go to an Orthanc, which is asked for them by C-FIND."""
     with ExitStack() as stack:
-        orthanc = stack.enter_context(Orthanc())
+        orthanc = stack.enter_context(Orthanc(_FINDABLE))
         settings = {"destinations": str(orthanc.destination)}
         home.mkdir(parents=True)
         node = stack.enter_context(Node(home / "data", home / "node.log", settings))
@@ -104,7 +105,7 @@ def ai_router(home: Path) -> Iterator[System]:
         The package cannot be installed into a virtual environment of its own.
     """
     python = _own_environment(home / "venv")
-    with Orthanc() as orthanc, ExitStack() as stack:
+    with Orthanc(_FINDABLE) as orthanc, ExitStack() as stack:
         configuration = home / "router.yaml"
         port, model_port = _free_port(), _free_port()
         configuration.write_text(_ai_router_configuration(home, orthanc.destination, port, model_port))
