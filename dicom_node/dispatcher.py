@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
@@ -210,16 +211,26 @@ def _close_dead(session: Session, job: ReapedJob, now: datetime) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Run a dispatcher until SIGTERM or SIGINT."""
-    stopping = threading.Event()
+    """Run a dispatcher until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    RoutesRefused
+        The configured routes are wrong, and none are in force yet.
+    """
+    with closing(open_resources(settings)) as resources:
+        activate_configured(resources.database, settings)
+        _run(resources)
+
+
+def _run(resources: Resources) -> None:
+    settings, stopping = resources.settings, threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    resources = open_resources(settings)
-    activate_configured(resources.database, settings)
     bell = listener(settings)
     doorbell = Doorbell(effective_broker_url(settings))
     _ring_for_no_job(doorbell)
@@ -228,7 +239,6 @@ def run(settings: Settings) -> None:
     readiness.withdraw(settings.run_home, "dispatcher")
     doorbell.close()
     bell.close()
-    resources.close()
 
 
 def _ring_for_no_job(doorbell: Doorbell) -> None:

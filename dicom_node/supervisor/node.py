@@ -19,6 +19,7 @@ from dicom_node.domain.audit import Action, AuditEvent
 from dicom_node.errors import ConfigurationError, OutOfResources
 from dicom_node.messaging.embedded_broker import SOCKET, broker_command, effective_broker_url
 from dicom_node.readiness import Ready
+from dicom_node.routes_in_force import activate_configured
 from dicom_node.settings import Settings
 from dicom_node.supervisor.tree import ProcessSpec, ProcessTree
 
@@ -37,7 +38,7 @@ def run_up(settings: Settings, *, as_json: bool) -> int:
     Raises
     ------
     ConfigurationError
-        Another node runs on the same data folder.
+        Another node runs on the same data folder, or the configured routes are wrong and none are in force.
     StartFailed
         A process kept ending while the node was starting.
     """
@@ -46,6 +47,8 @@ def run_up(settings: Settings, *, as_json: bool) -> int:
         for said in settings.run_home.glob("*.ready.json"):
             said.unlink()
         migrate.upgrade(settings.effective_database_url)
+        with closing(Database(settings.effective_database_url)) as database:
+            activate_configured(database, settings)  # a wrong file is told before anything starts
         tree = ProcessTree(node_stages(settings), environment_of(settings))
         with _audited(settings):
             tree.run(partial(announce, settings, as_json=as_json))

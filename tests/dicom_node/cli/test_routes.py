@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dicom_node.cli.commands import app
 from dicom_node.database.engine import Database
+from dicom_node.errors import RoutesRefused
 from dicom_node.intake.completion import close_studies
 from dicom_node.resources import open_resources
 from dicom_node.settings import Settings
@@ -25,7 +26,7 @@ def home(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch)
     folder.mkdir()
     shutil.copy(sqlite_template, folder / "node.sqlite")
     monkeypatch.setenv("DICOM_NODE_DATA_HOME", str(folder))
-    monkeypatch.setenv("DICOM_NODE_LOG_LEVEL", "ERROR")
+    monkeypatch.setattr("dicom_node.logs.configure_logging", lambda *_: None)  # it is of the whole process
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -49,6 +50,15 @@ def complete_one(home: Path) -> str:
     assert close_studies(resources).completed == 1
     resources.close()
     return uid
+
+
+@pytest.mark.usefixtures("home")
+def test_the_node_does_not_start_with_a_wrong_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_ROUTES", written("\nmatch = 1\n"))
+    for command in ("up", "dispatch"):
+        done = CliRunner().invoke(app, [command])
+        assert isinstance(done.exception, RoutesRefused)
+        assert str(done.exception).startswith("routes.toml:2: match: ")
 
 
 @pytest.mark.usefixtures("home")
