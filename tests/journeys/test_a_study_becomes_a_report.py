@@ -34,6 +34,7 @@ def test_a_chest_film_comes_back_as_report_and_heatmap(
     assert node.actions(film.StudyInstanceUID) == [
         "instance.received",
         "study.completed",
+        "study.routed",
         "analysis.requested",
         "job.queued",
         "analysis.started",
