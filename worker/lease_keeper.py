@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from dicom_node.database import jobs
+from dicom_node.database import destination_health, jobs
 from dicom_node.domain.job import Lease
 from dicom_node.errors import LeaseLost, OutOfResources, Temporary
 from dicom_node.resources import Resources
@@ -60,6 +60,8 @@ def _give_back_when_possible(resources: Resources, held: Lease) -> None:
                     error="the database was away",
                     now=now,
                 )
+                if held.lane:
+                    destination_health.return_probe(session, held.lane)
         except LeaseLost:
             return
         except Temporary:

@@ -236,7 +236,9 @@ def reap(
     rows = session.execute(
         locked_free(
             session,
-            sa.select(jobs.c.id, jobs.c.queue, jobs.c.subject_id, jobs.c.state, jobs.c.lost_leases).where(
+            sa.select(
+                jobs.c.id, jobs.c.queue, jobs.c.lane, jobs.c.subject_id, jobs.c.state, jobs.c.lost_leases
+            ).where(
                 sa.or_(
                     sa.and_(jobs.c.state == JobState.QUEUED.value, jobs.c.queued_at < now - ring_timeout),
                     sa.and_(jobs.c.state == JobState.RUNNING.value, jobs.c.lease_until < now),
@@ -248,6 +250,8 @@ def reap(
     for row in rows:
         was = JobState(row.state)
         lost = row.lost_leases + (1 if was is JobState.RUNNING else 0)
+        if was is JobState.RUNNING and row.lane:  # perhaps it was probing, and nobody else may meanwhile
+            return_probe(session, row.lane)
         is_now = JobState.DEAD if was is JobState.RUNNING and lost >= maximum_attempts else JobState.READY
         session.execute(
             sa.update(jobs)

@@ -111,7 +111,8 @@ class Doorbell:
             The broker does not say.
         """
         connection: Any  # the stubs take it for a producer
-        with self._app.pool.acquire(block=True) as connection:
+        # Not one of the pool: after a broker's death kombu leaves those without a connection below.
+        with self._app.connection_for_write() as connection:
             try:
                 with connection.channel() as channel:
                     # Not passive: kombu 5.7 looks for the queue without the key prefix and finds none.

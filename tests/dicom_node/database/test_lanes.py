@@ -103,6 +103,21 @@ def test_a_probe_that_was_lost_with_its_worker_lets_another_try(database: Databa
     assert claim_by_id(database, probe, now=later) is not None
 
 
+def test_a_probing_worker_that_starts_again_lets_another_try_at_once(database: Database) -> None:
+    studies_to(database, 2, PACS)
+    rested = fail(database, PACS)
+    (probe,) = ring(database, after=rested)
+    held = claim_by_id(database, probe, now=NOON + rested)
+    assert held is not None
+
+    with database.begin() as session:
+        jobs.release_owner(session, "slot-0", now=NOON + rested + SECOND)
+        jobs.reap(session, ring_timeout=LEASE, maximum_attempts=5, now=NOON + rested + SECOND)
+
+    (again,) = ring(database, after=rested + SECOND)
+    assert claim_by_id(database, again, now=NOON + rested + SECOND) is not None
+
+
 def test_an_old_message_does_not_use_up_the_probe(database: Database) -> None:
     studies_to(database, 2, PACS)
     first, second = ring(database)
