@@ -21,6 +21,7 @@ _ROUTES = """
 address = "{orthanc}"
 proof = "find"
 verify_after = 0.5
+verify_within = 5
 first_backoff = 0.5
 longest_backoff = 4
 
@@ -28,6 +29,7 @@ longest_backoff = 4
 address = "{hostile}"
 proof = "find"
 verify_after = 0.5
+verify_within = 5
 first_backoff = 0.5
 longest_backoff = 4
 
