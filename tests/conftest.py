@@ -1,7 +1,9 @@
 """What tests work with: throwaway settings, a migrated database of each kind, an archive, resources."""
 
+import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from dicom_node.resources import Resources, open_resources
 from dicom_node.settings import Settings
 from tests.peers.postgres import Postgres
 
+_SET_BY_COMMANDS = ("pynetdicom", "highdicom", "httpx", "alembic", "kombu", "celery", "pydicom")
 _FOR_TESTS_ONLY = {"DICOM_NODE_DATA_DIR", "DICOM_NODE_REQUIRE_PEERS"}
 
 
@@ -24,6 +27,18 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in set(os.environ) - _FOR_TESTS_ONLY:
         if name.startswith("DICOM_NODE_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that runs in this process sets up logging for good: the next test must not go silent."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, _SET_BY_COMMANDS)]
+    levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
+    with warnings.catch_warnings():
+        yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    loggers[0].handlers[:] = handlers
 
 
 @pytest.fixture
