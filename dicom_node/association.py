@@ -1,6 +1,7 @@
 """Associations that the node asks for: bounded in every wait, over TLS where the peer wants it."""
 
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -48,6 +49,7 @@ def associate(
 
     def open_with_limits(event: Event) -> None:
         _bound_every_wait(event, peer.timeout.total_seconds())
+        _keep_answers_for_who_asked(event.assoc)
         opened.append(event)
 
     try:
@@ -102,6 +104,7 @@ def _entity(peer: Peer) -> AE:
 def _bound_every_wait(event: Event, patience_s: float) -> None:
     """pynetdicom waits without end for a peer that no longer reads, or that sends a byte now and then."""
     dimse.set_nodelay(event)
+    dimse.notice_dead_peer(event)
     transport = event.assoc.dul.socket
     transport.socket.settimeout(patience_s)
 
@@ -111,6 +114,38 @@ def _bound_every_wait(event: Event, patience_s: float) -> None:
         return received
 
     transport.recv = read
+
+
+class _Checkpoint(threading.Event):
+    """pynetdicom's sign that its reactor may take messages; clearing it waits for one that is being taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taking = threading.Lock()
+        self.set()
+
+    def clear(self) -> None:
+        """Return when nothing will be taken any more."""
+        with self.taking:
+            super().clear()
+
+
+def _keep_answers_for_who_asked(association: Association) -> None:
+    """Close a race of pynetdicom 3.0.4: its reactor may take the answer to a request and drop it.
+
+    The reactor passes its checkpoint, a request clears the checkpoint and goes out, and the reactor looks for
+    messages: "Received unexpected C-FIND service message". Who asked waits for the whole time-out.
+    """
+    checkpoint, get_message = _Checkpoint(), association.dimse.get_msg
+    association._reactor_checkpoint = checkpoint  # noqa: SLF001 - it has no other way in
+
+    def get_message_unless_awaited(block: bool = False) -> tuple[int | None, object]:
+        if block:
+            return get_message(block=True)  # type: ignore[no-any-return]
+        with checkpoint.taking:
+            return get_message(block=False) if checkpoint.is_set() else (None, None)
+
+    association.dimse.get_msg = get_message_unless_awaited
 
 
 def _rejection(

@@ -54,6 +54,8 @@ ACSE_TIMEOUT = timedelta(seconds=10)
 """For the answer to an A-ASSOCIATE or A-RELEASE request; in the SCP the ARTIM timer (PS3.8 9.1.5)."""
 DIMSE_TIMEOUT = timedelta(seconds=60)
 """For the answer to one C-STORE: a peer under load may sync its disk first."""
+KEEPALIVE = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
+"""Seconds of silence until TCP asks, seconds between two questions, questions without an answer."""
 
 MOST_PRESENTATION_CONTEXTS = 128
 """Odd IDs from 1 to 255 (PS3.8 9.3.2.2)."""
@@ -114,6 +116,19 @@ def set_nodelay(event: Event) -> None:
     A DIMSE message ends in a short segment; with Nagle on, that waits 40 ms for the peer's delayed ACK.
     """
     event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def notice_dead_peer(event: Event) -> None:
+    """Have TCP ask whether the peer's machine still knows the connection; bind to ``EVT_CONN_OPEN``.
+
+    Behind a cut cable a peer may die, or start again, without a word, and who waits for its answer would do
+    so for the whole DIMSE time-out. A peer that is merely slow is not disturbed: its kernel answers.
+    """
+    transport = event.assoc.dul.socket.socket
+    transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEPALIVE.items():
+        if hasattr(socket, option):  # not on every system
+            transport.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _close_for_certain(transport: AssociationSocket) -> None:
