@@ -77,12 +77,14 @@ class Watch:
 def wait_for_all(site: Site, sending: Sending, over_at: float, within_s: float) -> dict[str, float]:
     """Return when each acknowledged study ended, seen from outside; those that do not in time are missing."""
     watch, wanted, seen = Watch(site), {one.study_instance_uid for one in sending.studies}, {}
+    first = True
     while wanted - seen.keys() and time.monotonic() < over_at + within_s:
         try:
             ended = watch.ended()
         except sa.exc.OperationalError:
             ended = set()
-        now = time.monotonic()
+        now = over_at if first else time.monotonic()  # these had ended before
+        first = False
         for study in ended & wanted:
             seen.setdefault(study, now)
         time.sleep(_LOOK_EVERY_S)
