@@ -177,6 +177,8 @@ class HostilePacs:
             study = wanted.get("StudyInstanceUID", "")
             if (asked and uid not in asked) or (study and study != one.study_instance_uid):
                 continue
+            if wanted.get("Modality", "") not in {"", one.modality}:
+                continue
             match = Dataset()
             match.QueryRetrieveLevel = "IMAGE"
             match.StudyInstanceUID, match.SOPInstanceUID = one.study_instance_uid, uid

@@ -185,7 +185,7 @@ def _count_at_pacs(site: Site, watch: Watch, verdict: Verdict) -> None:
     verdict.failures["results missing at a PACS"] = missing
     verdict.failures["results doubled at a PACS"] = doubled
     arrivals = site.peers.hostile.arrivals
-    verdict.failures["sent twice at the same time"] = _overlaps(site.peers.hostile)
+    verdict.failures["sent twice at the same time"] = overlaps(site.peers.hostile)
     verdict.figures["hostile PACS"] = dict(Counter(one.mood.name for one in arrivals))
 
 
@@ -238,7 +238,7 @@ def _object(part10: bytes) -> Object:
     )
 
 
-def _overlaps(hostile: HostilePacs) -> int:
+def overlaps(hostile: HostilePacs) -> int:
     """Count C-STOREs of an object that began while another of the same object had not ended."""
     by_uid: dict[str, list[tuple[float, float]]] = {}
     for one in hostile.arrivals:
