@@ -92,9 +92,7 @@ def test_studies_for_a_pacs_that_was_down_all_arrive_once_it_is_up(
 
     pacs.come_up()
     rung: set[JobId] = set()
-    deadline = (
-        time.monotonic() + 30
-    )  # the breaker waits longer on a slow machine
+    deadline = time.monotonic() + 30  # the breaker waits longer on a slow machine
     while counted(resources, JobState.DONE) < 25 and time.monotonic() < deadline:
         rung |= set(ring(resources, after=timedelta(seconds=1)))
         for job_id in rung:
