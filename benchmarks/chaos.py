@@ -15,6 +15,7 @@ Ends with 1 if the node lost or doubled anything, or did not end what it began.
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -192,6 +193,7 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started and mounted goes with us
     began = time.monotonic()
     code = main()
     sys.stderr.write(f"ended after {time.monotonic() - began:.0f} s\n")
