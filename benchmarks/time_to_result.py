@@ -149,7 +149,9 @@ def time_to_result(system: systems.System, study: TimedStudy) -> float | None:
         sys.stderr.write(f"{system.name} did not take a study: {outcomes[0].comment}\n")
         return None
     arrived = system.arrival.wait(study, _WITHIN_S)
-    return None if arrived is None else arrived - released
+    took = None if arrived is None else arrived - released
+    sys.stderr.write(f"{system.name}: {len(study.paths)} instances, {_cell(took)} s\n")
+    return took
 
 
 def percentile(times: list[float | None], share: float) -> float | None:
