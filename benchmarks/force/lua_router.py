@@ -22,7 +22,8 @@ from tests.peers.orthanc import Orthanc
 STABLE_AGE_S = 60
 """Orthanc's default: OnStableStudy comes so long after the last instance."""
 _SCRIPT = """function OnStableStudy(studyId, tags, metadata)
-  SendToModality(studyId, 'hostile'); SendToModality(studyId, 'storescp')
+  local order = '{"Resources": ["' .. studyId .. '"], "Synchronous": false}'
+  RestApiPost('/modalities/hostile/store', order); RestApiPost('/modalities/storescp/store', order)
 end
 """
 _AFTER_S = 15

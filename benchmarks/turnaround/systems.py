@@ -22,7 +22,10 @@ from tests.peers.pacs import Pacs
 _FINDABLE = {"DicomAlwaysAllowFind": True}
 AI_ROUTER = "dicom-ai-router==0.3.0"
 _STARTED_WITHIN_S = 60
-_SCRIPT = "function OnStableStudy(studyId, tags, metadata)\n  SendToModality(studyId, 'pacs')\nend\n"
+_SCRIPT = """function OnStableStudy(studyId, tags, metadata)
+  RestApiPost('/modalities/pacs/store', '{"Resources": ["' .. studyId .. '"], "Synchronous": false}')
+end
+"""
 _SERVE = """
 import sys, threading, time
 from airouter.config import load_config
